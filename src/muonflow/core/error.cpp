@@ -14,9 +14,10 @@ std::string one_line(const ErrorParts& parts) {
   if (!parts.expected.empty()) join(": ", "expected " + parts.expected);
   if (!parts.found.empty()) join(parts.expected.empty() ? ": " : ", ", "found " + parts.found);
   if (!parts.advice.empty()) join(" ", "(" + parts.advice + ")");
-  // A message is one line whatever a file name or a parser's text holds.
+  // A message is one line, and commands no terminal, whatever a file name or a parser's text holds.
   for (char& c : line) {
-    if (c == '\n' || c == '\r') c = ' ';
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7f) c = ' ';
   }
   return line;
 }

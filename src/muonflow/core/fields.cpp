@@ -1,6 +1,8 @@
 #include "muonflow/core/fields.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
@@ -20,6 +22,7 @@ std::string choices_text(std::span<const std::string_view> names) {
 
 // Excerpt of a value for a message: never a page.
 std::string excerpt(const Json& value) {
+  if (value.is_number_float()) return shortest(value.get<double>());  // JSON has no inf or nan
   std::string s = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (s.size() > 60) s = s.substr(0, 57) + "...";
   return s;
@@ -192,9 +195,16 @@ class Reader final : public FieldVisitor {
     const auto bounds = to_string(range);
     const auto expected = bounds.empty() ? "a whole number" : "a whole number in " + bounds;
     if (!j.is_number()) fail(name, expected, j);
-    const auto x = j.get<double>();
-    if (x != std::floor(x) || std::abs(x) > 9e15 || !range.contains(x)) fail(name, expected, j);
-    return j.is_number_integer() ? j.get<std::int64_t>() : static_cast<std::int64_t>(x);
+    if (j.is_number_float()) {
+      // 1e6 is a whole number too, up to where doubles lie further apart than 1.
+      const auto x = j.get<double>();
+      if (x != std::floor(x) || std::abs(x) > 0x1p53 || !range.contains(x)) fail(name, expected, j);
+      return static_cast<std::int64_t>(x);
+    }
+    if (j.is_number_unsigned() && j.get<std::uint64_t>() > INT64_MAX) fail(name, expected, j);
+    const auto value = j.get<std::int64_t>();
+    if (!range.contains(static_cast<double>(value))) fail(name, expected, j);
+    return value;
   }
 
   const Json& object_;

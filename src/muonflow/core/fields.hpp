@@ -10,8 +10,8 @@
 //     double momentum = 0.95;
 //     bool nesterov = true;
 //     void fields(FieldVisitor& v) {
-//       v.real("momentum", momentum, {.lo = 0, .hi = 1, .hi_open = true}, "weight of the past in
-//       the average"); v.boolean("nesterov", nesterov, "look one step ahead");
+//       v.real("momentum", momentum, kUnitBelowOne, "weight of the past in the average");
+//       v.boolean("nesterov", nesterov, "look one step ahead");
 //     }
 //   };
 #pragma once
@@ -51,8 +51,10 @@ inline constexpr Range kUnitBelowOne{.lo = 0, .hi = 1, .hi_open = true};  // [0,
 std::string to_string(const Range& range);  // "(0, inf)", "[0, 1)"; empty when unbounded
 
 // The names of an enum's values in their order; specialize for every enum that is an option:
-//   template <> struct EnumNames<Scale> { static constexpr std::array<std::string_view, 2>
-//   names{"none", "original"}; };
+//   template <>
+//   struct EnumNames<Scale> {
+//     static constexpr std::array<std::string_view, 2> names{"none", "original"};
+//   };
 template <class E>
 struct EnumNames;
 

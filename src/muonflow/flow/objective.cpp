@@ -1,0 +1,25 @@
+#include "muonflow/flow/objective.hpp"
+
+#include "muonflow/flow/detail/enroll_objective.hpp"
+#include "muonflow/flow/objectives/quadratic.hpp"
+#include "muonflow/flow/objectives/tanh_ridge.hpp"
+
+namespace muonflow::flow {
+
+void ObjectiveOptions::fields(FieldVisitor& v) {
+  v.text("kind", kind, "name of the objective (muonflow list objectives)");
+  v.choice("risk", risk, "what is made of the averaged features");
+  v.text("file", file, "safetensors file with the objective's data, instead of a seed");
+}
+
+const Registry<ObjectiveEntry>& objectives() {
+  static const auto registry = [] {
+    Registry<ObjectiveEntry> all("objective");
+    detail::enroll_objective<Quadratic>(all);
+    detail::enroll_objective<TanhRidge>(all);
+    return all;
+  }();
+  return registry;
+}
+
+}  // namespace muonflow::flow

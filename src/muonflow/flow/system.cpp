@@ -1,0 +1,253 @@
+#include "muonflow/flow/system.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "muonflow/core/error.hpp"
+#include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/svd.hpp"
+
+namespace muonflow::flow {
+namespace {
+
+// Particles of one objective call: enough for a matrix product, few enough for all threads. Part of
+// the numbers (the order of sums), so it does not depend on the machine.
+constexpr Index kChunk = 64;
+
+constexpr Index kLanesPerThread = 8;
+
+// Particles that make a thread worth waking: some 50 us of decompositions, of which one takes about
+// 1.5 + 0.02 r^2 max(m, n) us. Only a matter of speed.
+Index grain_of(const Layout& layout) {
+  double microseconds = 0;
+  for (const auto& block : layout.blocks()) {
+    const auto r = static_cast<double>(std::min(block.rows, block.cols));
+    const auto longer = static_cast<double>(std::max(block.rows, block.cols));
+    microseconds += 1.5 + 0.02 * r * r * longer;
+  }
+  return std::max<Index>(1, static_cast<Index>(50 / microseconds));
+}
+
+}  // namespace
+
+// Memory that the calls keep from one to the next. One workspace a lane; a lane is a run of chunks
+// or particles that one thread works through.
+template <class T>
+struct System<T>::Scratch {
+  std::vector<linalg::Workspace<T>> lanes;
+  Matrix<T> tape;                 // [N, tape_width]
+  Matrix<double> sums;            // [chunks, q]
+  std::vector<double> z, r;       // [q]
+  std::vector<Outcome> trouble;   // [lanes]
+  std::vector<Kinetic> kinetics;  // [N]
+  Matrix<double> values;          // [N, scales]
+
+  // Calls body(begin, end, workspace) on contiguous runs of [0, count); `grain` is the least that
+  // is worth a thread. More lanes than threads, handed out one by one: a thread whose processor is
+  // busy elsewhere then does not keep the others waiting.
+  template <class Body>
+  Outcome over(Index count, Index grain, const Body& body) {
+    const Index most = in_parallel() || threads() == 1 ? 1 : kLanesPerThread * threads();
+    const Index lane_count = std::clamp<Index>(count / grain, 1, most);
+    if (static_cast<Index>(lanes.size()) < lane_count) {
+      lanes.resize(static_cast<std::size_t>(lane_count));
+    }
+    trouble.assign(static_cast<std::size_t>(lane_count), Outcome{});
+    parallel_tasks(lane_count, [&](std::int64_t lane) {
+      const auto at = static_cast<std::size_t>(lane);
+      trouble[at] = body(count * lane / lane_count, count * (lane + 1) / lane_count, lanes[at]);
+    });
+    for (const auto& outcome : trouble) {
+      if (!outcome.ok()) return outcome;
+    }
+    return {};
+  }
+};
+
+void DynamicsOptions::fields(FieldVisitor& v) {
+  v.real("gamma", gamma, kPositive, "damping: the momentum forgets at this rate");
+  v.choice("kind", kind, "inertial, or momentum_free: W' = -grad Phi(G)");
+  v.real("noise", noise, kNonNegative, "standard deviation of isotropic gradient noise");
+}
+
+template <class T>
+System<T>::System(Layout layout, std::unique_ptr<Objective<T>> objective,
+                  std::vector<BlockGeometry<T>> geometries, const DynamicsOptions& dynamics)
+    : layout_(std::move(layout)),
+      objective_(std::move(objective)),
+      geometries_(std::move(geometries)),
+      dynamics_(dynamics),
+      scratch_(std::make_unique<Scratch>()) {
+  if (geometries_.size() != layout_.blocks().size()) {
+    throw ShapeError({.place = "geometry",
+                      .expected = std::to_string(layout_.blocks().size()) + " (one a block)",
+                      .found = std::to_string(geometries_.size())});
+  }
+  if (dynamics_.noise != 0) {
+    throw ConfigError({.place = "dynamics.noise",
+                       .what = "gradient noise is not available in this version",
+                       .advice = "leave it at 0"});
+  }
+}
+
+template <class T>
+System<T>::~System() = default;
+template <class T>
+System<T>::System(System&&) noexcept = default;
+
+template <class T>
+Outcome System<T>::force(const Matrix<T>& W, Matrix<T>& G, double& J) const {
+  auto& scratch = *scratch_;
+  const Index particles = layout_.particles();
+  const Index chunks = (particles + kChunk - 1) / kChunk;
+  const Index q = objective_->features();
+  const Index width = objective_->tape_width();
+  scratch.tape.resize(particles, width);
+  scratch.sums.resize(chunks, q);
+  scratch.z.assign(static_cast<std::size_t>(q), 0.0);
+  scratch.r.resize(static_cast<std::size_t>(q));
+  G.resize(particles, layout_.width());
+  // A chunk of a matrix whose rows are particles; an empty tape is still a valid matrix [c, 0].
+  const auto rows = [&](auto& matrix, Index chunk) {
+    return matrix.middleRows(chunk * kChunk, std::min(kChunk, particles - chunk * kChunk));
+  };
+  const auto forward = [&](Index begin, Index end, auto& workspace) {
+    for (Index c = begin; c < end; ++c) {
+      objective_->forward(rows(W, c), rows(scratch.tape, c),
+                          {scratch.sums.row(c).data(), static_cast<std::size_t>(q)}, workspace);
+    }
+    return Outcome{};
+  };
+  if (auto o = scratch.over(chunks, 1, forward); !o.ok()) return o;
+  for (Index c = 0; c < chunks; ++c) {
+    for (Index k = 0; k < q; ++k) scratch.z[static_cast<std::size_t>(k)] += scratch.sums(c, k);
+  }
+  for (double& z : scratch.z) z /= static_cast<double>(particles);
+  J = objective_->risk().value(scratch.z);
+  objective_->risk().gradient(scratch.z, scratch.r);
+  const auto pullback = [&](Index begin, Index end, auto& workspace) {
+    for (Index c = begin; c < end; ++c) {
+      auto g = rows(G, c);
+      objective_->pullback(rows(W, c), rows(scratch.tape, c), scratch.r, g, workspace);
+      if (!g.allFinite()) return Outcome{.status = Status::non_finite_result};
+    }
+    return Outcome{};
+  };
+  if (auto o = scratch.over(chunks, 1, pullback); !o.ok()) return o;
+  if (!std::isfinite(J)) return {.status = Status::non_finite_result};
+  return {};
+}
+
+template <class T>
+Outcome System<T>::velocity(const Matrix<T>& P, Matrix<T>& V, Kinetic& kinetic) const {
+  auto& kinetics = scratch_->kinetics;
+  kinetics.resize(static_cast<std::size_t>(layout_.particles()));
+  V.resize(P.rows(), P.cols());
+  const auto body = [&](Index begin, Index end, auto& workspace) {
+    V.middleRows(begin, end - begin) = P.middleRows(begin, end - begin);
+    for (Index i = begin; i < end; ++i) {
+      Kinetic& sum = kinetics[static_cast<std::size_t>(i)];
+      sum = {};
+      for (std::size_t b = 0; b < geometries_.size(); ++b) {
+        const auto& [potential, weight] = geometries_[b];
+        auto v = block_of(V.row(i).data(), layout_.blocks()[b]);
+        const auto found = potential->value_and_gradient(v, workspace);
+        if (!found.outcome.ok()) return found.outcome;
+        if (weight != 1) v *= static_cast<T>(weight);
+        sum.potential += weight * found.value;
+        sum.rate += weight * found.pairing;
+      }
+    }
+    return Outcome{};
+  };
+  if (auto o = scratch_->over(layout_.particles(), grain_of(layout_), body); !o.ok()) return o;
+  kinetic = {};
+  for (const auto& one : kinetics) {
+    kinetic.potential += one.potential;
+    kinetic.rate += one.rate;
+  }
+  kinetic.potential /= static_cast<double>(layout_.particles());
+  kinetic.rate /= static_cast<double>(layout_.particles());
+  if (!std::isfinite(kinetic.potential)) return {.status = Status::non_finite_result};
+  return {};
+}
+
+template <class T>
+Outcome System<T>::potentials(const Matrix<T>& P, std::span<const double> scales,
+                              std::span<double> means) const {
+  auto& values = scratch_->values;
+  const auto count = static_cast<Index>(scales.size());
+  values.resize(layout_.particles(), count);
+  const auto body = [&](Index begin, Index end, auto& workspace) {
+    typename linalg::Workspace<T>::Frame frame(workspace);
+    const auto one = frame.template values<double>(count);
+    for (Index i = begin; i < end; ++i) {
+      values.row(i).setZero();
+      for (std::size_t b = 0; b < geometries_.size(); ++b) {
+        geometries_[b].potential->scaled_values(block_of(P.row(i).data(), layout_.blocks()[b]),
+                                                scales, one, workspace);
+        for (Index j = 0; j < count; ++j) {
+          values(i, j) += geometries_[b].weight * one[static_cast<std::size_t>(j)];
+        }
+      }
+    }
+    return Outcome{};
+  };
+  if (auto o = scratch_->over(layout_.particles(), grain_of(layout_), body); !o.ok()) return o;
+  for (Index j = 0; j < count; ++j) {
+    double sum = 0;
+    for (Index i = 0; i < layout_.particles(); ++i) sum += values(i, j);
+    const double mean = sum / static_cast<double>(layout_.particles());
+    if (!std::isfinite(mean)) return {.status = Status::non_finite_result};
+    means[static_cast<std::size_t>(j)] = mean;
+  }
+  return {};
+}
+
+template <class T>
+Spectra System<T>::spectra(const Matrix<T>& P) const {
+  Spectra spectra;
+  for (const auto& block : layout_.blocks()) {
+    const Index rank = std::min(block.rows, block.cols);
+    auto& values = scratch_->values;
+    values.resize(layout_.particles(), rank);
+    const auto body = [&](Index begin, Index end, auto& workspace) {
+      typename linalg::Workspace<T>::Frame frame(workspace);
+      const auto s = frame.values(rank);
+      for (Index i = begin; i < end; ++i) {
+        const auto outcome =
+            linalg::singular_values_into<T>(block_of(P.row(i).data(), block), s.data(), workspace);
+        for (Index k = 0; k < rank; ++k) {
+          values(i, k) = outcome.ok() ? static_cast<double>(s[static_cast<std::size_t>(k)])
+                                      : std::numeric_limits<double>::quiet_NaN();
+        }
+      }
+      return Outcome{};
+    };
+    if (!scratch_->over(layout_.particles(), grain_of(layout_), body).ok()) continue;
+    auto& mean = spectra.mean.emplace_back(static_cast<std::size_t>(rank), 0.0);
+    for (Index i = 0; i < layout_.particles(); ++i) {
+      spectra.largest = std::max(spectra.largest, values(i, 0));
+      for (Index k = 0; k < rank; ++k) mean[static_cast<std::size_t>(k)] += values(i, k);
+    }
+    for (double& m : mean) m /= static_cast<double>(layout_.particles());
+  }
+  return spectra;
+}
+
+template <class T>
+Outcome System<T>::refresh(State<T>& state) const {
+  state.velocity_known = false;
+  state.scale = 0;
+  state.potential = 0;
+  if (auto o = force(state.W, state.G, state.objective); !o.ok()) return o;
+  if (!inertial()) return {};
+  constexpr std::array kOne{1.0};
+  return potentials(state.M, kOne, {&state.potential, 1});
+}
+
+template class System<float>;
+template class System<double>;
+
+}  // namespace muonflow::flow

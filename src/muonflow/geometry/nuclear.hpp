@@ -1,0 +1,60 @@
+// The nuclear norm: the kinetic energy of Muon, whose steepest direction is the polar factor.
+//
+//   Phi(P) = sum s_i     grad Phi(P) = U V^T     Phi*(X) = 0 if ||X||_op <= 1, else infinity
+//
+// Not smooth. The gradient is what the chosen polar method makes of P; only `svd` (the default
+// here) is the exact one, on the numerical support. K. Jordan 2024; J. Bernstein, L. Newhouse,
+// arXiv:2409.20325.
+#pragma once
+
+#include "muonflow/geometry/entry.hpp"
+#include "muonflow/linalg/polar.hpp"
+
+namespace muonflow::geometry {
+
+namespace nuclear {
+
+// d <- polar(d) by the given method: the call of the Muon rule.
+template <class T>
+Outcome steepest(MatrixRef<T> d, const linalg::Polar& polar, linalg::Workspace<T>& workspace) {
+  return linalg::polar<T>(d, polar, workspace);
+}
+
+}  // namespace nuclear
+
+template <class T>
+class Nuclear final : public Potential<T> {
+ public:
+  static constexpr GeometryInfo kInfo{.name = "nuclear",
+                                      .equation = "sum_i s_i",
+                                      .cite = "K. Jordan 2024; arXiv:2409.20325",
+                                      .convex = true,
+                                      .smooth = false,
+                                      .bounded_gradient = true,
+                                      .orthogonally_invariant = true};
+  struct Options {
+    linalg::Polar polar{.method = linalg::PolarMethod::svd};
+    void fields(FieldVisitor& v) { polar.fields(v); }
+  };
+  explicit Nuclear(const Options& options = {}) : options_(options) {}
+
+  const GeometryInfo& info() const override { return kInfo; }
+  double value(const ConstMatrixRef<T>& p, linalg::Workspace<T>& workspace) const override;
+  Outcome gradient(MatrixRef<T> p, linalg::Workspace<T>& workspace) const override {
+    return nuclear::steepest<T>(p, options_.polar, workspace);
+  }
+  ValueAndGradient value_and_gradient(MatrixRef<T> p,
+                                      linalg::Workspace<T>& workspace) const override;
+  std::optional<double> conjugate(const ConstMatrixRef<T>& x,
+                                  linalg::Workspace<T>& workspace) const override;
+
+ private:
+  Options options_;
+};
+
+extern template class Nuclear<float>;
+extern template class Nuclear<double>;
+
+inline const Enrolled<Nuclear> kNuclearEnrolled;
+
+}  // namespace muonflow::geometry

@@ -1,0 +1,90 @@
+// A geometry: the kinetic energy Phi of a momentum matrix P [m, n] and its gradient, the steepest
+// direction. What tells one optimizer from another, shared by rules and by the flow.
+//
+// With r = min(m, n) and s the singular values of P. Everything is computed in double where it is a
+// number (value, pairing, conjugate) and in T where it is a matrix.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "muonflow/core/matrix.hpp"
+#include "muonflow/core/outcome.hpp"
+#include "muonflow/linalg/norms.hpp"
+#include "muonflow/linalg/workspace.hpp"
+
+namespace muonflow::geometry {
+
+struct GeometryInfo {
+  std::string_view name;
+  std::string_view equation;
+  std::string_view cite;
+  bool convex = true;
+  bool smooth = false;                  // gradient Lipschitz, constant hessian_bound()
+  bool bounded_gradient = false;        // a norm of grad Phi is at most 1 everywhere
+  bool orthogonally_invariant = false;  // Phi(U P V^T) = Phi(P) for orthogonal U, V
+};
+
+struct ValueAndGradient {
+  Outcome outcome;
+  double value = 0;    // Phi(P)
+  double pairing = 0;  // <P, grad Phi(P)>, the rate at which damping eats energy
+};
+
+template <class T>
+class Potential {
+ public:
+  virtual ~Potential() = default;
+
+  virtual const GeometryInfo& info() const = 0;
+
+  // Phi(P); NaN where an entry is not finite.
+  virtual double value(const ConstMatrixRef<T>& p, linalg::Workspace<T>& workspace) const = 0;
+
+  // p <- grad Phi(p) in place (one subgradient where Phi is not differentiable; 0 at 0). Not finite
+  // entries: non_finite_input, p unchanged.
+  virtual Outcome gradient(MatrixRef<T> p, linalg::Workspace<T>& workspace) const = 0;
+
+  // All three at once; geometries that need a decomposition compute it once.
+  virtual ValueAndGradient value_and_gradient(MatrixRef<T> p,
+                                              linalg::Workspace<T>& workspace) const {
+    typename linalg::Workspace<T>::Frame frame(workspace);
+    MatrixMap<T> before = frame.matrix(p.rows(), p.cols());
+    before = p;
+    ValueAndGradient result;
+    result.outcome = gradient(p, workspace);
+    if (!result.outcome.ok()) return result;
+    result.value = value(before, workspace);
+    result.pairing = linalg::dot<T>(before, p);
+    return result;
+  }
+
+  // values[j] <- Phi(scales[j] P); geometries that need a decomposition compute it once.
+  virtual void scaled_values(const ConstMatrixRef<T>& p, std::span<const double> scales,
+                             std::span<double> values, linalg::Workspace<T>& workspace) const {
+    typename linalg::Workspace<T>::Frame frame(workspace);
+    MatrixMap<T> scaled = frame.matrix(p.rows(), p.cols());
+    for (std::size_t j = 0; j < scales.size(); ++j) {
+      scaled = static_cast<T>(scales[j]) * p;
+      values[j] = value(scaled, workspace);
+    }
+  }
+
+  // Phi*(X) = sup_P <P, X> - Phi(P), infinity outside its domain (whose boundary counts as inside
+  // within the rounding of T); none where the geometry has no conjugate.
+  virtual std::optional<double> conjugate(const ConstMatrixRef<T>& x,
+                                          linalg::Workspace<T>& workspace) const = 0;
+
+  // The largest curvature anywhere, which is the Lipschitz constant of the gradient in the
+  // Frobenius norm; none where Phi is not smooth.
+  virtual std::optional<double> hessian_bound() const { return std::nullopt; }
+
+  // The smallest curvature on {||P||_op <= radius}; 0 where Phi is not strongly convex there.
+  virtual double strong_convexity(double radius) const {
+    (void)radius;
+    return 0;
+  }
+};
+
+}  // namespace muonflow::geometry

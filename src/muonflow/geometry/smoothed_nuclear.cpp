@@ -1,0 +1,78 @@
+#include "muonflow/geometry/smoothed_nuclear.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "muonflow/geometry/detail/unit_ball.hpp"
+#include "muonflow/linalg/svd.hpp"
+
+namespace muonflow::geometry {
+
+template <class T>
+double SmoothedNuclear<T>::value(const ConstMatrixRef<T>& p,
+                                 linalg::Workspace<T>& workspace) const {
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  const std::span<T> s = frame.values(std::min(p.rows(), p.cols()));
+  const Outcome outcome = linalg::singular_values_into<T>(p, s.data(), workspace);
+  if (!outcome.ok()) return std::numeric_limits<double>::quiet_NaN();
+  double sum = 0;
+  for (std::size_t i = s.size(); i-- > 0;) {
+    sum += linalg::smoothed_value(static_cast<double>(s[i]), options_.epsilon);
+  }
+  return sum;
+}
+
+template <class T>
+void SmoothedNuclear<T>::scaled_values(const ConstMatrixRef<T>& p, std::span<const double> scales,
+                                       std::span<double> values,
+                                       linalg::Workspace<T>& workspace) const {
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  const std::span<T> s = frame.values(std::min(p.rows(), p.cols()));
+  const Outcome outcome = linalg::singular_values_into<T>(p, s.data(), workspace);
+  for (std::size_t j = 0; j < scales.size(); ++j) {
+    values[j] = outcome.ok() ? 0 : std::numeric_limits<double>::quiet_NaN();
+    for (std::size_t i = s.size(); i-- > 0;) {
+      values[j] +=
+          linalg::smoothed_value(scales[j] * static_cast<double>(s[i]), options_.epsilon);
+    }
+  }
+}
+
+template <class T>
+ValueAndGradient SmoothedNuclear<T>::value_and_gradient(MatrixRef<T> p,
+                                                        linalg::Workspace<T>& workspace) const {
+  const auto result = linalg::regularized_polar_with_potential<T>(p, options_.epsilon, workspace);
+  return {.outcome = result.outcome, .value = result.potential, .pairing = result.pairing};
+}
+
+template <class T>
+std::optional<double> SmoothedNuclear<T>::conjugate(const ConstMatrixRef<T>& x,
+                                                    linalg::Workspace<T>& workspace) const {
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  const std::span<T> s = frame.values(std::min(x.rows(), x.cols()));
+  const Outcome outcome = linalg::singular_values_into<T>(x, s.data(), workspace);
+  if (!outcome.ok()) return std::numeric_limits<double>::quiet_NaN();
+  if (!s.empty() && !detail::in_unit_ball<T>(static_cast<double>(s[0]), x)) {
+    return std::numeric_limits<double>::infinity();
+  }
+  double sum = 0;
+  for (std::size_t i = s.size(); i-- > 0;) {
+    // 1 - sqrt(1 - x^2) = x^2 / (1 + sqrt(1 - x^2)): nothing cancels.
+    const double value = std::min(1.0, static_cast<double>(s[i]));
+    sum += value * value / (1 + std::sqrt((1 - value) * (1 + value)));
+  }
+  return options_.epsilon * sum;
+}
+
+template <class T>
+double SmoothedNuclear<T>::strong_convexity(double radius) const {
+  const double root = std::hypot(radius, options_.epsilon);
+  const double ratio = options_.epsilon / root;
+  return ratio * ratio / root;
+}
+
+template class SmoothedNuclear<float>;
+template class SmoothedNuclear<double>;
+
+}  // namespace muonflow::geometry

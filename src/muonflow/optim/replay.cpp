@@ -1,0 +1,206 @@
+#include "muonflow/optim/replay.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "muonflow/core/error.hpp"
+#include "muonflow/optim/optimizer.hpp"
+
+namespace muonflow::optim {
+namespace {
+
+// What the input holds for one NAME.
+struct Recorded {
+  const Tensor* weights = nullptr;
+  std::map<std::int64_t, const Tensor*> gradients;  // by step
+  TensorMap state;                                  // by field
+};
+
+[[noreturn]] void refuse_key(const std::string& source, const std::string& key) {
+  throw DataError({.place = source + ": " + key,
+                   .what = "not a tensor that replay knows",
+                   .expected = "w/NAME, g/NAME/STEP or s/NAME/FIELD"});
+}
+
+// "abc/12" -> {"abc", "12"}; NAME itself may hold slashes.
+std::pair<std::string, std::string> split_last(const std::string& source, const std::string& key) {
+  const auto rest = key.substr(2);
+  const auto slash = rest.rfind('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == rest.size()) {
+    refuse_key(source, key);
+  }
+  return {rest.substr(0, slash), rest.substr(slash + 1)};
+}
+
+std::map<std::string, Recorded> sorted(const TensorMap& input, const std::string& source) {
+  std::map<std::string, Recorded> all;
+  for (const auto& [key, tensor] : input) {
+    if (key.starts_with("w/") && key.size() > 2) {
+      all[key.substr(2)].weights = &tensor;
+    } else if (key.starts_with("g/")) {
+      const auto [name, step] = split_last(source, key);
+      const bool number = step.size() < 10 && step.find_first_not_of("0123456789") == step.npos &&
+                          (step.size() == 1 || step[0] != '0');
+      if (!number) refuse_key(source, key);
+      all[name].gradients[std::stoll(step)] = &tensor;
+    } else if (key.starts_with("s/")) {
+      const auto [name, field] = split_last(source, key);
+      all[name].state.emplace(field, tensor);
+    } else {
+      refuse_key(source, key);
+    }
+  }
+  if (all.empty()) {
+    throw DataError({.place = source, .expected = "w/NAME and g/NAME/STEP", .found = "no tensors"});
+  }
+  return all;
+}
+
+void check(const std::string& source, const std::string& name, const Recorded& recorded) {
+  const auto place = [&](const std::string& key) { return source + ": " + key; };
+  if (!recorded.weights) {
+    const auto has = recorded.gradients.empty() ? "s/" + name : "g/" + name;
+    throw DataError({.place = place("w/" + name), .what = "missing", .found = has + "/..."});
+  }
+  if (recorded.gradients.empty()) {
+    throw DataError({.place = place("g/" + name + "/0"), .what = "missing"});
+  }
+  std::int64_t expected = 0;
+  for (const auto& [step, gradient] : recorded.gradients) {
+    if (step != expected) {
+      throw DataError({.place = place("g/" + name + "/" + std::to_string(expected)),
+                       .what = "missing",
+                       .found = "g/" + name + "/" + std::to_string(step)});
+    }
+    if (gradient->shape != recorded.weights->shape) {
+      throw ShapeError({.place = place("g/" + name + "/" + std::to_string(step)),
+                        .expected = to_string(recorded.weights->shape) + " as w/" + name,
+                        .found = to_string(gradient->shape)});
+    }
+    ++expected;
+  }
+}
+
+template <class T>
+std::vector<T> values_of(const Tensor& tensor, const std::string& place) {
+  if (!is_floating(tensor.dtype)) {
+    throw DataError({.place = place,
+                     .expected = "a floating type",
+                     .found = std::string(name_of(tensor.dtype))});
+  }
+  auto values = tensor.to<T>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw DataError({.place = place,
+                     .expected = "finite values",
+                     .found = std::to_string(values[i]) + " at element " + std::to_string(i)});
+  }
+  return values;
+}
+
+RoutingOptions routing_of(const ReplayRequest& request) {
+  // One flat tree holds the rule's own options and how it is applied; here they part.
+  RoutingOptions options;
+  options.preset = request.rule;
+  ApplyOptions apply;
+  apply.layout = Layout::conv;
+  Json own = Json::object();
+  Json applied = Json::object();
+  std::vector<std::string> names;
+  for (const auto& field : describe(ApplyOptions{})) names.push_back(field.name);
+  for (const auto& [key, value] : request.options.json().items()) {
+    const bool ours = std::find(names.begin(), names.end(), key) != names.end();
+    (ours ? applied : own)[key] = value;
+  }
+  read(applied, apply, request.place_of);
+  options.hidden.options = OptionsTree(own);
+  options.hidden.lr = apply.lr;
+  options.hidden.weight_decay = apply.weight_decay;
+  options.hidden.decay = apply.decay;
+  options.hidden.adjust_lr = apply.adjust_lr;
+  options.hidden.layout = apply.layout == Layout::automatic ? Layout::conv : apply.layout;
+  return options;
+}
+
+// A tensor that the rule cannot take is named with its file.
+template <class T>
+Optimizer<T> optimizer_for(const Parameter<T>& parameter, const ReplayRequest& request,
+                           const RoutingOptions& options) {
+  const auto placed = [&](ErrorParts parts) {
+    parts.place = request.source + ": w/" + parameter.name;
+    return parts;
+  };
+  try {
+    return Optimizer<T>({parameter}, options, request.seed);
+  } catch (const ConfigError& error) {
+    throw ConfigError(placed(error.parts()));
+  } catch (const ShapeError& error) {
+    throw ShapeError(placed(error.parts()));
+  }
+}
+
+template <class T>
+void replay_one(const std::string& name, const Recorded& recorded, const ReplayRequest& request,
+                const RoutingOptions& options, TensorMap& output) {
+  const Shape& shape = recorded.weights->shape;
+  auto weights = values_of<T>(*recorded.weights, request.source + ": w/" + name);
+  std::vector<T> gradient(weights.size());
+  auto optimizer = optimizer_for<T>({.name = name,
+                                     .shape = shape,
+                                     .weights = weights.data(),
+                                     .gradient = gradient.data(),
+                                     .role = Role::convolution},
+                                    request, options);
+  if (!recorded.state.empty()) optimizer.start_from(name, recorded.state, request.source);
+  const auto total = static_cast<std::int64_t>(recorded.gradients.size());
+  for (const auto& [step, tensor] : recorded.gradients) {
+    const auto place = request.source + ": g/" + name + "/" + std::to_string(step);
+    const auto values = values_of<T>(*tensor, place);
+    std::copy(values.begin(), values.end(), gradient.begin());
+    const auto report = optimizer.step(request.schedule.factor(step, total));
+    if (!report.outcome.ok()) {
+      throw DataError({.place = place,
+                       .what = "step of rule '" + request.rule + "'",
+                       .expected = "finite weights",
+                       .found = std::string(to_string(report.outcome.status))});
+    }
+    output.emplace("w/" + name + "/" + std::to_string(step), make_tensor<T>(shape, weights));
+  }
+  for (auto& [field, tensor] : optimizer.state_of(name)) {
+    output.emplace("s/" + name + "/" + field, std::move(tensor));
+  }
+}
+
+}  // namespace
+
+TensorMap replay(const TensorMap& input, const ReplayRequest& request) {
+  if (request.rule.find('+') != std::string::npos) {
+    throw ConfigError({.place = "rule",
+                       .expected = "one rule: every tensor gets it",
+                       .found = "'" + request.rule + "'"});
+  }
+  if (!request.options.json().contains("lr")) {
+    throw ConfigError({.place = request.place_of ? request.place_of("lr") : "lr",
+                       .what = "missing option",
+                       .expected = "a learning rate, such as {\"lr\": 0.02}"});
+  }
+  // The rule and its options are looked at before the data: the whole tree at once, so that an
+  // unknown option is compared with every known one.
+  resolve_rule(request.rule, request.options.json(), request.place_of);
+  const RoutingOptions options = routing_of(request);
+  const auto all = sorted(input, request.source);
+  for (const auto& [name, recorded] : all) check(request.source, name, recorded);
+  TensorMap output;
+  for (const auto& [name, recorded] : all) {
+    if (recorded.weights->dtype == Dtype::f64) {
+      replay_one<double>(name, recorded, request, options, output);
+    } else {
+      replay_one<float>(name, recorded, request, options, output);
+    }
+  }
+  return output;
+}
+
+}  // namespace muonflow::optim

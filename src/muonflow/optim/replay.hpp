@@ -1,0 +1,34 @@
+// Applies a rule to recorded gradients: tensors in, tensors out. The tool by which two
+// implementations are compared.
+//
+// In: w/NAME the starting weights (rank 1 to 4), g/NAME/T the gradient of step T = 0..K-1 (fixed in
+// advance, independent of w), optionally s/NAME/FIELD an initial state. Out: w/NAME/T the weights
+// after step T, and s/NAME/FIELD the final state. Every NAME is an independent parameter under the
+// same rule. float64 and float32 are kept; bfloat16 and float16 are computed in, and given out as,
+// float32.
+#pragma once
+
+#include <string>
+
+#include "muonflow/core/tensor.hpp"
+#include "muonflow/optim/options_tree.hpp"
+#include "muonflow/optim/schedule.hpp"
+
+namespace muonflow::optim {
+
+struct ReplayRequest {
+  std::string rule{};  // "muon", "muon.jordan"
+  OptionsTree
+      options{};        // the rule's own and lr (required), weight_decay, decay, adjust_lr, layout
+  Schedule schedule{};  // its length is the number of gradients
+  std::uint64_t seed = 0;
+  std::string source = "input";  // what messages call the tensors' file
+  PlaceOf place_of{};            // where an option stands, for messages
+};
+
+// Throws ConfigError (rule, options, a tensor that the rule cannot take), ShapeError (w and g do
+// not fit), DataError (no weights, a step that is missing, non-finite values); each names the
+// source and the tensor.
+TensorMap replay(const TensorMap& input, const ReplayRequest& request);
+
+}  // namespace muonflow::optim

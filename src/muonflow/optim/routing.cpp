@@ -1,0 +1,342 @@
+#include "muonflow/optim/routing.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "muonflow/optim/shape_scale.hpp"
+
+namespace muonflow::optim {
+namespace {
+
+constexpr std::array<std::string_view, 7> kRoleNames{"hidden", "embedding", "head",       "norm",
+                                                     "bias",   "router",    "convolution"};
+
+// Where options stand, for messages.
+struct Places {
+  const PlaceOf& place_of;
+  std::string path;
+
+  std::string operator()(const std::string& name) const {
+    const auto full = path.empty() ? name : path + "." + name;
+    return place_of ? place_of(full) : full;
+  }
+  std::string child(const std::string& name) const {
+    return path.empty() ? name : path + "." + name;
+  }
+};
+
+ApplyOptions apply_of(const GroupOptions& group) {
+  return {.lr = group.lr,
+          .weight_decay = group.weight_decay,
+          .decay = group.decay,
+          .adjust_lr = group.adjust_lr,
+          .layout = group.layout};
+}
+
+// A group that names no rule changes what the preset gives: its values over the preset's.
+GroupOptions overlaid(GroupOptions base, const GroupOptions& over) {
+  for (const auto& [key, value] : over.options.json().items()) base.options.json()[key] = value;
+  if (over.lr) base.lr = over.lr;
+  if (over.weight_decay) base.weight_decay = over.weight_decay;
+  if (over.decay != Decay::automatic) base.decay = over.decay;
+  if (over.adjust_lr != Scale::automatic) base.adjust_lr = over.adjust_lr;
+  if (over.layout != Layout::automatic) base.layout = over.layout;
+  if (!over.split_sizes.empty()) base.split_sizes = over.split_sizes;
+  return base;
+}
+
+struct Choice {
+  GroupOptions group;  // `rule` filled in
+  std::string path;    // where it stands
+  std::string reason;
+};
+
+class Router {
+ public:
+  Router(const RoutingOptions& options, const PlaceOf& place_of, const std::string& path)
+      : options_(options), places_{place_of, path}, hidden_(options.hidden), other_(options.other) {
+    const auto& preset = options.preset;
+    const auto plus = preset.find('+');
+    if (hidden_.rule.empty()) hidden_.rule = preset.substr(0, plus);
+    if (plus != std::string::npos && other_.rule.empty()) other_.rule = preset.substr(plus + 1);
+    if (other_.rule.find('+') != std::string::npos || hidden_.rule.empty() ||
+        (plus != std::string::npos && other_.rule.empty())) {
+      throw ConfigError({.place = places_("preset"),
+                         .expected = "RULE or RULE+RULE, such as muon+adamw",
+                         .found = "'" + preset + "'"});
+    }
+    refuse_names(hidden_, "hidden");
+    refuse_names(other_, "other");
+    hidden_takes_matrices_ =
+        find_rule(hidden_.rule, places_("preset")).entry->info.takes == Takes::matrices;
+    if (!other_.rule.empty()) find_rule(other_.rule, places_("preset"));
+    for (std::size_t i = 0; i < options.groups.size(); ++i) check_group(i);
+    used_.resize(options.groups.size());
+  }
+
+  Choice choose(const std::string& name, const Shape& shape, Role role) {
+    std::optional<std::size_t> mine;
+    for (std::size_t i = 0; i < options_.groups.size(); ++i) {
+      if (!names(options_.groups[i], name, role)) continue;
+      used_[i] = true;
+      if (mine) {
+        throw ConfigError({.place = name,
+                           .what = "two rules for one parameter",
+                           .expected = "one group that names it",
+                           .found = group_path(*mine) + " and " + group_path(i)});
+      }
+      mine = i;
+    }
+    if (!mine) return by_preset(shape, role, options_.hidden.layout);
+    const auto& group = options_.groups[*mine];
+    const std::string reason = why(group, name, role);
+    if (!group.rule.empty()) return {group, group_path(*mine), reason};
+    const auto layout = group.layout == Layout::automatic ? options_.hidden.layout : group.layout;
+    Choice choice = by_preset(shape, role, layout);
+    choice.group = overlaid(std::move(choice.group), group);
+    choice.path = group_path(*mine);
+    choice.reason += "; " + reason;
+    return choice;
+  }
+
+  void refuse_idle_groups() const {
+    for (std::size_t i = 0; i < used_.size(); ++i) {
+      if (used_[i]) continue;
+      const auto& group = options_.groups[i];
+      throw ConfigError({.place = places_(group_name(i)),
+                         .what = "no parameter matches",
+                         .found = join(group.patterns.empty() ? group.roles : group.patterns),
+                         .advice = "the names are those of the routing table"});
+    }
+  }
+
+ private:
+  static std::string group_name(std::size_t i) { return "groups[" + std::to_string(i) + "]"; }
+  std::string group_path(std::size_t i) const { return places_.child(group_name(i)); }
+
+  void refuse_names(const GroupOptions& group, const std::string& name) const {
+    if (group.patterns.empty() && group.roles.empty()) return;
+    throw ConfigError({.place = places_(name),
+                       .what = "patterns and roles do not belong here",
+                       .expected = "an entry of groups"});
+  }
+
+  void check_group(std::size_t i) const {
+    const auto& group = options_.groups[i];
+    if (group.patterns.empty() && group.roles.empty()) {
+      throw ConfigError(
+          {.place = places_(group_name(i)), .what = "a group needs patterns or roles"});
+    }
+    if (!group.rule.empty()) find_rule(group.rule, places_(group_name(i) + ".rule"));
+    const std::vector<std::string> known(kRoleNames.begin(), kRoleNames.end());
+    for (const auto& role : group.roles) {
+      if (std::find(known.begin(), known.end(), role) != known.end()) continue;
+      const auto near = nearest_name(role, known);
+      throw ConfigError({.place = places_(group_name(i) + ".roles"),
+                         .what = "unknown role '" + role + "'",
+                         .expected = "one of " + join(known),
+                         .advice = near.empty() ? "" : "did you mean '" + near + "'?"});
+    }
+  }
+
+  static bool names(const GroupOptions& group, const std::string& name, Role role) {
+    const auto by_name =
+        group.patterns.empty() ||
+        std::any_of(group.patterns.begin(), group.patterns.end(),
+                    [&](const std::string& pattern) { return matches(pattern, name); });
+    const auto by_role = group.roles.empty() || std::find(group.roles.begin(), group.roles.end(),
+                                                          name_of(role)) != group.roles.end();
+    return by_name && by_role;
+  }
+
+  static std::string why(const GroupOptions& group, const std::string& name, Role role) {
+    for (const auto& pattern : group.patterns) {
+      if (matches(pattern, name)) return "name matches " + pattern;
+    }
+    return "role " + std::string(name_of(role));
+  }
+
+  Choice hidden(std::string reason) const {
+    return {hidden_, places_.child("hidden"), std::move(reason)};
+  }
+  Choice other(std::string reason) const {
+    return {other_, places_.child("other"), std::move(reason)};
+  }
+
+  Choice by_preset(const Shape& shape, Role role, Layout layout) const {
+    if (other_.rule.empty()) return hidden("the only rule");
+    if (role != Role::hidden && role != Role::convolution) {
+      return other("role " + std::string(name_of(role)));
+    }
+    if (shape.size() < 2) return other("rank 1");
+    const auto matrices = matrices_of(shape, role, layout);
+    const auto [rows, cols] = matrices.front();
+    const auto size = "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+    if (hidden_takes_matrices_) {
+      const auto least = std::min(rows, cols);
+      const auto most = std::max(rows, cols);
+      if (least < options_.min_dim) {
+        return other(size + " has a dimension below " + std::to_string(options_.min_dim));
+      }
+      if (static_cast<double>(most) > options_.max_aspect * static_cast<double>(least)) {
+        return other(size + " has an aspect beyond " + shortest(options_.max_aspect));
+      }
+    }
+    if (matrices.size() > 1) {
+      return hidden("stack of " + std::to_string(matrices.size()) + " matrices " + size);
+    }
+    return hidden(shape.size() == 2 ? "hidden matrix" : "convolution as " + size);
+  }
+
+  const RoutingOptions& options_;
+  Places places_;
+  GroupOptions hidden_;
+  GroupOptions other_;
+  bool hidden_takes_matrices_ = false;
+  std::vector<bool> used_;
+};
+
+void check_shape(const std::string& name, const Shape& shape) {
+  const bool sound = !shape.empty() && shape.size() <= 4 &&
+                     std::all_of(shape.begin(), shape.end(), [](auto d) { return d > 0; });
+  if (sound) return;
+  throw ShapeError({.place = name,
+                    .what = "parameter",
+                    .expected = "rank 1 to 4 and no empty dimension",
+                    .found = to_string(shape)});
+}
+
+void check_takes(const Route& row) {
+  if (row.resolved.rule->info().takes == Takes::tensors || row.shape.size() >= 2) return;
+  throw ConfigError(
+      {.place = row.tensor,
+       .what = "rule '" + row.rule + "' takes matrices",
+       .expected = "rank 2 or more",
+       .found = to_string(row.shape),
+       .advice = "vectors need an elementwise rule, as in preset " + row.rule + "+adamw"});
+}
+
+}  // namespace
+
+void GroupOptions::fields(FieldVisitor& v) {
+  v.text("rule", rule, "rule or rule.preset; empty: the preset's");
+  auto apply = apply_of(*this);
+  apply.fields(v);
+  lr = apply.lr;
+  weight_decay = apply.weight_decay;
+  decay = apply.decay;
+  adjust_lr = apply.adjust_lr;
+  layout = apply.layout;
+  v.tree("options", options.json(), "the rule's own options");
+  v.text_list("patterns", patterns, "parameters by name, with * and ?");
+  v.text_list("roles", roles, "parameters by role");
+  v.integer_list("split_sizes", split_sizes, {.lo = 1}, "rows that are matrices of their own");
+}
+
+void RoutingOptions::fields(FieldVisitor& v) {
+  v.text("preset", preset, "RULE, or RULE+RULE: hidden matrices + everything else");
+  v.group("hidden", hidden, "what the preset's first rule gets");
+  v.group("other", other, "what the preset's second rule gets");
+  v.list("groups", groups, "parameters that the preset does not decide");
+  v.real("max_aspect", max_aspect, {.lo = 1}, "hidden matrices beyond it go to the second rule");
+  v.integer("min_dim", min_dim, {.lo = 1}, "hidden matrices below it go to the second rule");
+  v.group("clip", clip, "gradient clipping, before any rule");
+  v.group("momentum_warmup", momentum_warmup, "momentum that rises to the rule's own");
+  v.choice("non_finite", non_finite, "what a NaN gradient stops: the step, or that tensor's");
+}
+
+template <class T>
+RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOptions& options,
+                   const PlaceOf& place_of, const std::string& path) {
+  Router router(options, place_of, path);
+  RoutingTable table;
+  std::map<std::string, bool> seen;
+  for (const auto& parameter : parameters) {
+    if (!seen.emplace(parameter.name, true).second) {
+      throw ConfigError({.place = parameter.name, .what = "two parameters have this name"});
+    }
+    check_shape(parameter.name, parameter.shape);
+    Choice choice = router.choose(parameter.name, parameter.shape, parameter.role);
+    Route row{.tensor = parameter.name, .shape = parameter.shape, .role = parameter.role};
+    row.rule = choice.group.rule;
+    row.resolved = resolve_rule(row.rule, apply_of(choice.group), choice.group.options.json(),
+                                place_of, choice.path);
+    row.lr = row.resolved.lr;
+    row.weight_decay = row.resolved.weight_decay;
+    row.split_sizes = choice.group.split_sizes;
+    row.reason = std::move(choice.reason);
+    check_takes(row);
+    try {
+      const auto first = matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes);
+      // The scale of a vector is no matter of shape.
+      if (row.shape.size() >= 2) {
+        row.multiplier =
+            shape_scale(row.resolved.adjust_lr, first.front().rows, first.front().cols);
+      }
+    } catch (const ConfigError& error) {
+      auto parts = error.parts();
+      parts.place = row.tensor + ", " + choice.path;
+      throw ConfigError(parts);
+    }
+    table.rows.push_back(std::move(row));
+  }
+  router.refuse_idle_groups();
+  return table;
+}
+template RoutingTable route<float>(const std::vector<Parameter<float>>&, const RoutingOptions&,
+                                   const PlaceOf&, const std::string&);
+template RoutingTable route<double>(const std::vector<Parameter<double>>&, const RoutingOptions&,
+                                    const PlaceOf&, const std::string&);
+
+std::vector<MatrixShape> matrices_of(const Shape& shape, Role role, Layout layout,
+                                     const std::vector<std::int64_t>& split_sizes) {
+  if (!split_sizes.empty()) {
+    std::int64_t sum = 0;
+    for (const auto rows : split_sizes) sum += rows;
+    if (shape.size() != 2 || sum != shape[0]) {
+      throw ConfigError({.what = "split_sizes " + to_string(split_sizes),
+                         .expected = "sizes that add up to the rows of a matrix",
+                         .found = to_string(shape)});
+    }
+    std::vector<MatrixShape> matrices;
+    for (const auto rows : split_sizes) matrices.push_back({rows, shape[1]});
+    return matrices;
+  }
+  const auto rank = shape.size();
+  if (rank <= 1) return {{1, element_count(shape)}};
+  const bool conv = rank == 2 || layout == Layout::conv ||
+                    (layout == Layout::automatic && role == Role::convolution);
+  if (conv) return {{shape[0], element_count(shape) / shape[0]}};
+  const MatrixShape each{shape[rank - 2], shape[rank - 1]};
+  return std::vector<MatrixShape>(
+      static_cast<std::size_t>(element_count(shape) / (each.rows * each.cols)), each);
+}
+
+bool matches(std::string_view pattern, std::string_view name) {
+  // Greedy with one point of return: the last star and where its text began.
+  std::size_t p = 0;
+  std::size_t n = 0;
+  std::optional<std::size_t> star;
+  std::size_t star_end = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_end = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star) {
+      p = *star + 1;
+      n = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::string_view name_of(Role role) { return kRoleNames[static_cast<std::size_t>(role)]; }
+
+}  // namespace muonflow::optim

@@ -1,0 +1,85 @@
+// SGD with momentum, as PyTorch has it.
+//
+//   (1)  B_0 = G_0,   B_t = momentum B_{t-1} + (1 - dampening) G_t
+//   (2)  D_t = G_t + momentum B_t  if nesterov, else B_t            W <- W - lr D_t is the driver's
+//
+//   symbol  field            shape      meaning                          default from
+//   B       momentum_buffer  [out, in]  gradient sum; none for momentum 0  -
+//   -       momentum         -          weight of the past               0, torch.optim.SGD
+//   -       dampening        -          what the past takes from G       0, torch.optim.SGD
+// Conventions: sum momentum; decay coupled, G <- G + weight_decay W before (1).
+// Differs from the original: a momentum_buffer that was given and is not zero counts as a past.
+// Golden: sgd_nesterov.   References: torch.optim.SGD, PyTorch 1.13; I. Sutskever et al., "On the
+// importance of initialization and momentum in deep learning", ICML 2013.
+#pragma once
+
+#include "muonflow/optim/enrolled.hpp"
+
+namespace muonflow::optim {
+
+struct Sgd {
+  static constexpr RuleInfo info{.name = "sgd",
+                                 .summary = "gradient descent with momentum",
+                                 .takes = Takes::tensors,
+                                 .result = Result::direction,
+                                 .decay = Decay::coupled,
+                                 .adjust_lr = Scale::none,
+                                 .lr = 1e-2,
+                                 .traits = Trait::elementwise | Trait::orthogonal_equivariant |
+                                           Trait::transpose_equivariant | Trait::zero_in_zero_out,
+                                 .cite = "torch.optim.SGD"};
+
+  struct Options {
+    double momentum = 0;
+    double dampening = 0;
+    bool nesterov = false;
+    void fields(FieldVisitor& v) {
+      v.real("momentum", momentum, kUnitBelowOne, "weight of the past in the sum of gradients");
+      v.real("dampening", dampening, kUnit, "part of a gradient that the sum leaves out");
+      v.boolean("nesterov", nesterov, "look one step ahead");
+    }
+  } options;
+
+  template <class T>
+  struct State {
+    Matrix<T> momentum_buffer;
+    void fields(StateVisitor<T>& v, const Options& o) {
+      if (o.momentum != 0) v.like_weights("momentum_buffer", momentum_buffer);
+    }
+  };
+
+  void check(const std::string& place) const {
+    if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
+      throw ConfigError({.place = place,
+                         .what = "sgd with nesterov",
+                         .expected = "momentum above 0 and dampening 0"});
+    }
+  }
+
+  template <class T>
+  StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
+    const T mu = static_cast<T>(options.momentum);
+    const T part = static_cast<T>(1 - options.dampening);
+    if (mu == T(0)) {
+      D = at.G;
+      return {};
+    }
+    auto& B = state.momentum_buffer;
+    const bool first = at.t == 0 && (B.array() == T(0)).all();
+    if (first) {
+      B = at.G;  // (1)
+    } else {
+      B = mu * B + part * at.G;  // (1)
+    }
+    if (options.nesterov) {
+      D = at.G + mu * B;  // (2)
+    } else {
+      D = B;  // (2)
+    }
+    return {};
+  }
+};
+
+inline const Enrolled<Sgd> enrolled_sgd;
+
+}  // namespace muonflow::optim

@@ -1,0 +1,219 @@
+// Line charts: from the page's figure descriptions to Chart.js. A figure names its axes, its series and
+// what each series is (its role); everything about how a role looks is here.
+'use strict';
+
+const muonflow = {};
+
+// Colours of the scheme in force, from page.css.
+muonflow.theme = () => {
+  const style = getComputedStyle(document.documentElement);
+  const get = (name) => style.getPropertyValue('--' + name).trim();
+  return {
+    ground: get('ground'),
+    ink: get('ink'),
+    muted: get('muted'),
+    rule: get('rule'),
+    grid: get('grid'),
+    warn: get('warn'),
+    series: (index) => get('series-' + (index % 8)),
+    font: getComputedStyle(document.body).fontFamily,
+  };
+};
+
+// '#rrggbb' with an alpha of 0 to 1.
+muonflow.faint = (colour, alpha) => colour + Math.round(alpha * 255).toString(16).padStart(2, '0');
+
+muonflow.superscript = (exponent) =>
+  String(exponent).replace(/[-0-9]/g, (c) => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[+c]));
+
+// A tick or a value as people write it: 1,200, 0.05, 2.5 × 10⁻⁷, 3.2M.
+muonflow.number = (value, digits = 6) => {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size >= 1e-3 && size < 1e5) {
+    return value.toLocaleString('en-US', {maximumSignificantDigits: digits});
+  }
+  if (size >= 1e5 && size < 1e13) {
+    return value.toLocaleString('en-US', {notation: 'compact', maximumSignificantDigits: Math.min(digits, 4)});
+  }
+  let exponent = Math.floor(Math.log10(size));
+  let mantissa = Number((value / 10 ** exponent).toPrecision(Math.min(digits, 4)));
+  if (Math.abs(mantissa) >= 10) {
+    mantissa /= 10;
+    exponent += 1;
+  }
+  const power = '10' + muonflow.superscript(exponent);
+  if (mantissa === 1) return power;
+  return (mantissa === -1 ? '−' + power : `${mantissa} × ${power}`).replace('-', '−');
+};
+
+// On a log axis: whole decades; between them 2 and 5 where the axis spans less than two decades.
+muonflow.logTick = (value, axis) => {
+  const exponent = Math.floor(Math.log10(value) + 1e-9);
+  const lead = Math.round(value / 10 ** exponent);
+  const decades = Math.log10(axis.max / axis.min);
+  if (decades < 2) return lead === 1 || lead === 2 || lead === 5 ? muonflow.number(value, 2) : null;
+  const every = Math.ceil(decades / 8);
+  return lead === 1 && exponent % every === 0 ? '10' + muonflow.superscript(exponent) : null;
+};
+
+(() => {
+  const shapes = ['circle', 'rect', 'triangle', 'rectRot'];
+
+  // The look of a series by its role.
+  function look(series, theme) {
+    const index = series.tone ?? series.run ?? 0;
+    const colour = theme.series(index);
+    const base = {
+      borderColor: colour,
+      backgroundColor: colour,
+      borderWidth: 2,
+      borderJoinStyle: 'round',
+      pointRadius: 0,
+      pointHitRadius: 0,
+      spanGaps: false,
+      // Past eight runs the colours repeat and the dashes tell the runs apart.
+      borderDash: series.tone === undefined && index >= 8 ? [6, 3] : [],
+    };
+    switch (series.role) {
+      case 'raw':
+        return {...base, borderWidth: 1, borderColor: muonflow.faint(colour, 0.22), order: 3};
+      case 'faint':
+        return {...base, borderWidth: 1.25, borderColor: muonflow.faint(colour, 0.6), order: 2};
+      case 'marks':
+        return {
+          ...base,
+          pointRadius: series.y.length > 60 ? 2 : 4,
+          pointHitRadius: 8,
+          pointStyle: shapes[index % 4],
+          pointBorderColor: theme.ground,
+          pointBorderWidth: 1,
+          order: 1,
+        };
+      case 'total':
+        return {...base, borderColor: theme.muted, borderWidth: 1.5, borderDash: [5, 4]};
+      default:
+        return base;
+    }
+  }
+
+  function datasets(figure, data, axis, theme) {
+    return figure.series.map((series) => {
+      const x = data.points[series.points][axis];
+      const set = {
+        ...look(series, theme),
+        label: series.label,
+        run: series.run,
+        silent: series.role === 'raw',
+        data: series.y.map((y, i) => ({x: x[i], y: y === null ? NaN : y})),
+      };
+      if (series.fill !== undefined) {
+        const colour = muonflow.faint(theme.series(series.fill.tone), 0.22);
+        set.fill = {target: series.fill.to, above: colour, below: colour};
+      }
+      return set;
+    });
+  }
+
+  // A dashed level with its name, and short strokes at the foot of the chart for events.
+  const annotations = {
+    id: 'annotations',
+    afterDatasetsDraw(chart) {
+      const {figure, theme, marks} = chart.options.plugins.annotations;
+      const {ctx, chartArea: area, scales} = chart;
+      ctx.save();
+      if (figure.level) {
+        const y = scales.y.getPixelForValue(figure.level.value);
+        ctx.strokeStyle = theme.muted;
+        ctx.lineWidth = 1;
+        ctx.setLineDash([4, 4]);
+        ctx.beginPath();
+        ctx.moveTo(area.left, y);
+        ctx.lineTo(area.right, y);
+        ctx.stroke();
+        ctx.font = `12px ${theme.font}`;
+        ctx.fillStyle = theme.muted;
+        ctx.textBaseline = 'bottom';
+        ctx.fillText(figure.level.label, area.left + 6, y - 3);
+      }
+      ctx.setLineDash([]);
+      ctx.strokeStyle = theme.warn;
+      ctx.lineWidth = 1.5;
+      for (const x of marks) {
+        const at = scales.x.getPixelForValue(x);
+        ctx.beginPath();
+        ctx.moveTo(at, area.bottom);
+        ctx.lineTo(at, area.bottom - 9);
+        ctx.stroke();
+      }
+      ctx.restore();
+    },
+  };
+
+  function options(figure, axis, theme) {
+    const font = {family: theme.font, size: 12};
+    const scale = (title) => ({
+      grid: {color: theme.grid, borderColor: theme.rule, tickLength: 4},
+      ticks: {color: theme.muted, font, maxRotation: 0, autoSkipPadding: 14, includeBounds: false},
+      title: {display: true, text: title, color: theme.ink, font},
+    });
+    const x = {...scale(figure.x[axis]), type: 'linear', bounds: 'data'};
+    x.min = 0;
+    x.ticks.callback = (value) => muonflow.number(value, 5);
+    const y = {...scale(figure.y), type: figure.log ? 'logarithmic' : 'linear', bounds: 'data', grace: '4%'};
+    y.ticks.callback = figure.log
+      ? function (value) { return muonflow.logTick(value, this); }
+      : (value) => muonflow.number(value, 5);
+    if (figure.log) y.ticks.autoSkip = false;
+    if (figure.zero) {
+      y.beginAtZero = true;
+      y.bounds = 'ticks';
+    }
+    if (figure.cap !== undefined) y.max = figure.cap;
+    return {
+      animation: false,
+      responsive: true,
+      maintainAspectRatio: false,
+      devicePixelRatio: Math.max(2, window.devicePixelRatio),
+      parsing: false,
+      normalized: true,
+      locale: 'en-US',
+      interaction: {mode: 'nearest', axis: 'x', intersect: false},
+      scales: {x, y},
+      plugins: {
+        annotations: {},
+        legend: {display: false},
+        tooltip: {
+          filter: (item) => !item.dataset.silent,
+          backgroundColor: theme.ink,
+          titleColor: theme.ground,
+          bodyColor: theme.ground,
+          titleFont: font,
+          bodyFont: font,
+          usePointStyle: true,
+          callbacks: {
+            title: (items) =>
+              items.length ? `${figure.x[axis]}: ${muonflow.number(items[0].parsed.x)}` : '',
+            label: (item) => ` ${item.dataset.label}: ${muonflow.number(item.parsed.y)}`,
+          },
+        },
+      },
+    };
+  }
+
+  // Draws, or draws again after the scheme, the axis, the range or the choice of runs has changed.
+  // `view` is {axis, whole, hidden: Set of runs}.
+  muonflow.drawLines = (figure, data, view) => {
+    const canvas = document.getElementById(figure.id);
+    Chart.getChart(canvas)?.destroy();
+    const axis = view.axis in figure.x ? view.axis : Object.keys(figure.x)[0];
+    const theme = muonflow.theme();
+    const shown = view.whole ? {...figure, cap: undefined} : figure;
+    const settings = options(shown, axis, theme);
+    const marks = figure.marks ? figure.marks.at.map((i) => data.points[figure.marks.points][axis][i]) : [];
+    settings.plugins.annotations = {figure, theme, marks};
+    const sets = datasets(figure, data, axis, theme);
+    for (const set of sets) set.hidden = set.run !== undefined && view.hidden.has(set.run);
+    new Chart(canvas, {type: 'line', data: {datasets: sets}, options: settings, plugins: [annotations]});
+  };
+})();

@@ -1,0 +1,201 @@
+// Energies, ledger and momentum of the flow runs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "muonflow/report/markup.hpp"
+#include "muonflow/report/sections.hpp"
+
+namespace muonflow::report {
+namespace {
+
+constexpr std::size_t kPointsOfALine = 1200;
+constexpr std::size_t kColumnsOfAMap = 600;
+// Tones of quantities in the chart of one run; page.css has their colours.
+constexpr std::size_t kObjectiveTone = 0, kKineticTone = 1, kDissipatedTone = 2;
+const std::vector<std::pair<std::string, std::string>> kTime{{"time", "time t"}};
+
+Figure figure_of(const std::string& id, const std::string& y) {
+  Figure figure;
+  figure.id = id;
+  figure.section = "flow";
+  figure.x = kTime;
+  figure.y = y;
+  return figure;
+}
+
+bool any_positive(const std::vector<double>& values) {
+  return std::any_of(values.begin(), values.end(), [](double v) { return v > 0; });
+}
+
+std::vector<double> absolute(std::vector<double> values) {
+  for (double& value : values) value = std::abs(value);
+  return values;
+}
+
+// Values that a log axis can show; the others are gaps.
+std::vector<double> positive(std::vector<double> values) {
+  for (double& value : values) value = value > 0 ? value : std::numeric_limits<double>::quiet_NaN();
+  return values;
+}
+
+// J, then K on top of it, then what was dissipated on top of that: the exact flow's top edge is
+// flat.
+std::string ledger_figure(const FlowRun& run, std::size_t index, PageData& data) {
+  if (run.time.empty()) return {};
+  const auto id = fmt::format("flow-{}-ledger", index);
+  auto figure = figure_of(id, "energy");
+  const auto kept = thinned(run.objective, kPointsOfALine);
+  const auto points = data.add_points({{"time", pick(run.time, kept)}});
+  std::vector<double> total(run.energy.size());
+  for (std::size_t i = 0; i < total.size(); ++i) total[i] = run.energy[i] + run.dissipated[i];
+  const auto add = [&](const char* label, const char* role, const std::vector<double>& y,
+                       std::size_t tone, std::optional<Series::Fill> fill) {
+    figure.series.push_back({.label = label,
+                             .role = role,
+                             .points = points,
+                             .y = pick(y, kept),
+                             .run = {},
+                             .tone = tone,
+                             .fill = fill});
+  };
+  add("objective J", "line", run.objective, kObjectiveTone, {});
+  add("energy E = J + K", "line", run.energy, kKineticTone,
+      Series::Fill{.to = 0, .tone = kKineticTone});
+  add("E + dissipated", "total", total, kDissipatedTone,
+      Series::Fill{.to = 1, .tone = kDissipatedTone});
+  // Marks at the kept points only; a rise between two of them shows in the table's count.
+  Figure::Marks marks{.points = points, .at = {}};
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (std::binary_search(run.increases.begin(), run.increases.end(), kept[i])) {
+      marks.at.push_back(i);
+    }
+  }
+  const bool rises = !marks.at.empty();
+  if (rises) figure.marks = std::move(marks);
+  data.add(std::move(figure));
+  std::string keys =
+      "<ul class=\"keys\"><li><span class=\"line of-0\"></span>objective J</li>"
+      "<li><span class=\"band of-1\"></span>kinetic K</li>"
+      "<li><span class=\"line of-1\"></span>energy E = J + K</li>"
+      "<li><span class=\"band of-2\"></span>dissipated</li>"
+      "<li><span class=\"line dashed\"></span>E + dissipated</li>";
+  if (rises) keys += "<li><span class=\"tick\"></span>J rose</li>";
+  keys += "</ul>\n";
+  return figure_html(
+      id,
+      "<b>Where the energy goes.</b> Objective, kinetic energy and what was dissipated, stacked: "
+      "the dashed top stays level as far as the ledger closes.",
+      "tall", keys);
+}
+
+std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& data) {
+  std::string out;
+  for (std::size_t b = 0; b < run.spectra.size(); ++b) {
+    const auto& spectra = run.spectra[b];
+    const auto id = fmt::format("flow-{}-spectra-{}", index, b);
+    // Every so many columns, so that each stays a pixel wide.
+    const auto stride =
+        std::max<std::size_t>(1, (spectra.time.size() + kColumnsOfAMap - 1) / kColumnsOfAMap);
+    std::vector<std::size_t> kept;
+    for (std::size_t i = 0; i < spectra.time.size(); i += stride) kept.push_back(i);
+    Heatmap map;
+    map.id = id;
+    map.x_label = "time t";
+    map.y_label = "singular value, largest first";
+    map.value_label = "mean over particles";
+    map.x = pick(spectra.time, kept);
+    for (const auto& row : spectra.rows) map.rows.push_back(pick(row, kept));
+    data.add(std::move(map));
+    out += figure_html(
+        id,
+        fmt::format(
+            "<b>Spectrum of the momentum{}.</b> Each row is one singular value, averaged over "
+            "the particles; colour is its size on a log scale.",
+            spectra.block.empty() ? "" : ", " + escape(spectra.block)),
+        "tall", "<div class=\"readout\">Point at a cell to read its value.</div>\n");
+  }
+  return out;
+}
+
+// One line a run over all runs.
+std::string shared_figure(std::span<const FlowRun> runs, PageData& data, Figure figure,
+                          const std::string& caption,
+                          const std::function<std::vector<double>(const FlowRun&)>& column) {
+  const auto id = figure.id;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    auto values = column(runs[r]);
+    const bool shown = figure.log ? any_positive(values) : !values.empty();
+    if (!shown) continue;
+    if (figure.log) values = positive(std::move(values));
+    const auto kept = thinned(values, kPointsOfALine);
+    figure.series.push_back({.label = runs[r].name,
+                             .role = "line",
+                             .points = data.add_points({{"time", pick(runs[r].time, kept)}}),
+                             .y = pick(values, kept),
+                             .run = r,
+                             .tone = {},
+                             .fill = {}});
+  }
+  if (figure.series.empty()) return {};
+  data.add(std::move(figure));
+  return figure_html(id, caption, "");
+}
+
+std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
+  auto energy = figure_of("flow-energy", "energy E");
+  energy.log = std::all_of(runs.begin(), runs.end(), [](const FlowRun& run) {
+    return std::all_of(run.energy.begin(), run.energy.end(), [](double e) { return !(e <= 0); });
+  });
+  auto kinetic = figure_of("flow-kinetic", "kinetic energy K");
+  kinetic.log = true;
+  auto error = figure_of("flow-error", "|E(0) − E(t) − dissipated|");
+  error.log = true;
+  auto norm = figure_of("flow-norm", "largest singular value");
+  norm.from_zero = true;
+  std::string out;
+  out += shared_figure(runs, data, energy,
+                       energy.log ? "<b>Energy E.</b> On a log axis a straight line is an "
+                                    "exponential rate."
+                                  : "<b>Energy E.</b>",
+                       [](const FlowRun& run) { return run.energy; });
+  out += shared_figure(runs, data, kinetic,
+                       "<b>Kinetic energy K</b> = mean Φ(M)/γ: what the momentum holds.",
+                       [](const FlowRun& run) { return run.kinetic; });
+  out += shared_figure(runs, data, error,
+                       "<b>Ledger error:</b> what the integrator loses or invents; the exact flow "
+                       "has none.",
+                       [](const FlowRun& run) { return absolute(run.ledger_error); });
+  out += shared_figure(runs, data, norm,
+                       "<b>Largest momentum:</b> operator norm, maximum over particles.",
+                       [](const FlowRun& run) { return run.momentum_op_norm; });
+  return out;
+}
+
+}  // namespace
+
+std::string flow_figures(std::span<const FlowRun> runs, PageData& data) {
+  std::string out;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const auto pair = ledger_figure(runs[r], r, data) + spectra_figures(runs[r], r, data);
+    if (pair.empty()) continue;
+    if (runs.size() > 1) {
+      out += fmt::format("<h3>{} {}</h3>\n", swatch_html(r), escape(runs[r].name));
+    }
+    out += "<div class=\"figures pair\">\n" + pair + "</div>\n";
+  }
+  const auto shared = shared_figures(runs, data);
+  if (shared.empty()) return out;
+  if (runs.size() > 1) {
+    std::vector<std::string> names;
+    for (const auto& run : runs) names.push_back(run.name);
+    out += "<h3>All flows together</h3>\n<div class=\"controls\">\n" + chips_html("flow", names) +
+           "</div>\n";
+  }
+  return out + "<div class=\"figures pair\">\n" + shared + "</div>\n";
+}
+
+}  // namespace muonflow::report

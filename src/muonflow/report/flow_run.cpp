@@ -1,0 +1,127 @@
+#include "muonflow/report/flow_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "muonflow/report/events.hpp"
+#include "muonflow/report/run_state.hpp"
+
+namespace muonflow::report {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// The spectra of one event by block: a list of values, or an object of such lists.
+std::vector<std::pair<std::string, const Json*>> blocks_of(const Json& spectrum) {
+  std::vector<std::pair<std::string, const Json*>> blocks;
+  if (spectrum.is_object()) {
+    for (const auto& [block, values] : spectrum.items()) blocks.emplace_back(block, &values);
+  } else if (spectrum.is_array() && !spectrum.empty() && spectrum.front().is_array()) {
+    for (std::size_t b = 0; b < spectrum.size(); ++b) {
+      blocks.emplace_back(spectrum.size() == 1 ? "" : "block " + std::to_string(b + 1),
+                          &spectrum[b]);
+    }
+  } else if (spectrum.is_array() && !spectrum.empty()) {
+    blocks.emplace_back("", &spectrum);
+  }
+  return blocks;
+}
+
+void add_spectrum(std::vector<Spectra>& spectra, double time, const Json& event) {
+  const auto& spectrum = member(event, "spectrum");
+  for (const auto& [block, values] : blocks_of(spectrum)) {
+    if (!values->is_array() || values->empty()) continue;
+    auto at = std::find_if(spectra.begin(), spectra.end(),
+                           [&, &name = block](const Spectra& s) { return s.block == name; });
+    if (at == spectra.end()) {
+      at = spectra.insert(at, {.block = block, .time = {}, .rows = {}});
+      at->rows.resize(values->size());
+    }
+    if (values->size() != at->rows.size()) continue;
+    at->time.push_back(time);
+    for (std::size_t i = 0; i < values->size(); ++i) {
+      const auto& value = (*values)[i];
+      at->rows[i].push_back(value.is_number() ? value.get<double>() : kNaN);
+    }
+  }
+}
+
+// Rises beyond round-off: a flat objective must not count.
+std::vector<std::size_t> rises(const std::vector<double>& values) {
+  std::vector<std::size_t> at;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    const double slack = 1e-12 * std::abs(values.front());
+    if (values[i] > values[i - 1] + slack) at.push_back(i);
+  }
+  return at;
+}
+
+std::string shape_of(const Json& config) {
+  const auto& shape = member(config, "particles.shape");
+  const auto& shapes = member(config, "particles.shapes");
+  const auto one = [](const Json& extents) {
+    std::string out;
+    for (const auto& extent : extents) out += (out.empty() ? "" : " × ") + plain_text(extent);
+    return out;
+  };
+  if (shapes.is_object() && !shapes.empty()) {
+    std::string out;
+    for (const auto& [block, extents] : shapes.items()) {
+      out += (out.empty() ? "" : ", ") + block + " " + one(extents);
+    }
+    return out;
+  }
+  return shape.is_array() ? one(shape) : "";
+}
+
+}  // namespace
+
+FlowRun flow_run(const record::RunReader& reader, const std::string& name) {
+  FlowRun run;
+  run.name = name;
+  for (const auto* event : reader.events("flow")) {
+    const double time = number_of(*event, {"time"});
+    run.time.push_back(time);
+    run.objective.push_back(number_of(*event, {"objective"}));
+    run.kinetic.push_back(number_of(*event, {"kinetic"}));
+    run.energy.push_back(number_of(*event, {"energy"}));
+    run.dissipated.push_back(number_of(*event, {"dissipated"}));
+    run.ledger_error.push_back(number_of(*event, {"ledger_error"}));
+    run.momentum_op_norm.push_back(number_of(*event, {"momentum_op_norm"}));
+    add_spectrum(run.spectra, time, *event);
+  }
+  run.increases = rises(run.objective);
+  run.energy_increases = rises(run.energy).size();
+  const auto& config = member(reader.manifest(), "config");
+  run.objective_name = text_of(config, {"objective.kind"});
+  run.geometry = text_of(config, {"geometry.kind"});
+  run.integrator = text_of(config, {"integrator.kind"});
+  run.shape = shape_of(config);
+  run.particles = number_of(config, {"particles.count"});
+  run.gamma = number_of(config, {"dynamics.gamma"});
+  run.step = number_of(config, {"integrator.step"});
+  run.wall_seconds =
+      reader.summary() == nullptr
+          ? kNaN
+          : number_of(*reader.summary(), {"wall_seconds", "seconds", "wall.seconds"});
+  run.remarks = reader.remarks();
+  const double reached = run.time.empty() ? 0 : run.time.back();
+  run.state = run_state(reader, reached, number_of(config, {"integrator.end_time"}), "time");
+  return run;
+}
+
+double FlowRun::largest_ledger_error() const {
+  double largest = kNaN;
+  for (const double error : ledger_error) {
+    if (std::isfinite(error) && !(largest >= std::abs(error))) largest = std::abs(error);
+  }
+  return largest;
+}
+
+double FlowRun::relative_ledger_error() const {
+  return energy.empty() ? kNaN : largest_ledger_error() / std::abs(energy.front());
+}
+
+}  // namespace muonflow::report

@@ -1,0 +1,44 @@
+// What a flow run's folder says, as columns: one value a recorded time.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "muonflow/record/reader.hpp"
+
+namespace muonflow::report {
+
+// Singular values of the momentum, averaged over the particles.
+struct Spectra {
+  std::string block;                      // empty where the particles are one block
+  std::vector<double> time;               // the recorded times that carry a spectrum
+  std::vector<std::vector<double>> rows;  // [index of the singular value][time]
+};
+
+struct FlowRun {
+  std::string name;
+  std::string state;  // why it is not whole, as words; empty for a finished run
+
+  std::vector<double> time;
+  std::vector<double> objective;     // J
+  std::vector<double> kinetic;       // (1/gamma) mean Phi(M)
+  std::vector<double> energy;        // E = J + kinetic
+  std::vector<double> dissipated;    // since time 0
+  std::vector<double> ledger_error;  // E(0) - E - dissipated
+  std::vector<double> momentum_op_norm;
+  std::vector<std::size_t> increases;  // records at which J stands above the one before
+  std::size_t energy_increases{};      // the same of E, counted
+  std::vector<Spectra> spectra;
+  double wall_seconds{};  // NaN: not recorded
+  std::string objective_name, geometry, integrator, shape;
+  double particles{}, gamma{}, step{};
+  std::vector<std::string> remarks;
+
+  double largest_ledger_error() const;   // absolute; NaN when there is none
+  double relative_ledger_error() const;  // the same over |E(0)|
+};
+
+FlowRun flow_run(const record::RunReader& reader, const std::string& name);
+
+}  // namespace muonflow::report

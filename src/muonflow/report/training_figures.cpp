@@ -1,0 +1,217 @@
+// Loss, learning rate, throughput and the optimizer's share of the training runs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "muonflow/report/comparison.hpp"
+#include "muonflow/report/markup.hpp"
+#include "muonflow/report/sections.hpp"
+
+namespace muonflow::report {
+namespace {
+
+constexpr std::size_t kPointsOfALine = 1200;  // more than the pixels a line spans
+const std::vector<std::pair<std::string, std::string>> kAxes{
+    {"step", "step"}, {"tokens", "training tokens"}, {"seconds", "time in training steps (s)"}};
+
+Axes axes_of(const Positions& at, const std::vector<std::size_t>& kept) {
+  return {{"step", pick(at.step, kept)},
+          {"tokens", pick(at.tokens, kept)},
+          {"seconds", pick(at.seconds, kept)}};
+}
+
+bool any_finite(const std::vector<double>& values) {
+  return std::any_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+// The upper end of the loss axis: the first twentieth of a run, where the loss falls from that of a
+// uniform guess, may leave the chart, so that the rest can be told apart.
+std::optional<double> loss_cap(std::span<const TrainingRun> runs) {
+  double cap = -std::numeric_limits<double>::infinity(), whole = cap, low = -cap;
+  for (const auto& run : runs) {
+    const auto count = run.smoothed.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!std::isfinite(run.smoothed[i])) continue;
+      whole = std::max(whole, run.smoothed[i]);
+      low = std::min(low, run.smoothed[i]);
+      if (i >= count / 20) cap = std::max(cap, run.smoothed[i]);
+    }
+  }
+  if (!(cap > low)) return std::nullopt;
+  cap += 0.04 * (cap - low);
+  // Little is gained where the start is not far above.
+  if (whole - low < 1.25 * (cap - low)) return std::nullopt;
+  return cap;
+}
+
+Figure figure_of(const std::string& id, const std::string& y) {
+  Figure figure;
+  figure.id = id;
+  figure.section = "training";
+  figure.x = kAxes;
+  figure.y = y;
+  return figure;
+}
+
+std::string loss_figure(std::span<const TrainingRun> runs, PageData& data) {
+  auto figure = figure_of("training-loss", "loss (nats per token)");
+  figure.cap = loss_cap(runs);
+  bool averaged = false;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const auto& run = runs[r];
+    if (!any_finite(run.loss)) continue;
+    const auto kept = thinned(run.loss, kPointsOfALine);
+    const auto points = data.add_points(axes_of(run.at_step, kept));
+    const auto line = [&](const char* role, const std::vector<double>& y) {
+      return Series{.label = run.name + ", training",
+                    .role = role,
+                    .points = points,
+                    .y = pick(y, kept),
+                    .run = r,
+                    .tone = {},
+                    .fill = {}};
+    };
+    if (run.smoothing > 1) figure.series.push_back(line("raw", run.loss));
+    figure.series.push_back(line("faint", run.smoothed));
+    averaged = averaged || run.smoothing > 1;
+  }
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const auto& run = runs[r];
+    if (!any_finite(run.validation)) continue;
+    const auto kept = thinned(run.validation, kPointsOfALine);
+    figure.series.push_back({.label = run.name + ", validation",
+                             .role = "marks",
+                             .points = data.add_points(axes_of(run.at_validation, kept)),
+                             .y = pick(run.validation, kept),
+                             .run = r,
+                             .tone = {},
+                             .fill = {}});
+  }
+  if (figure.series.empty()) return {};
+  const auto common = common_validation_loss(runs);
+  std::string caption =
+      "<b>Loss.</b> Thick with marks: validation; thin: training batch" +
+      std::string(averaged ? ", running mean over the raw values in the background" : "") + ".";
+  if (common && runs.size() > 1) {
+    figure.level = {.value = *common, .label = fmt::format("reached by all: {:.4f}", *common)};
+    caption += " Dashed: the lowest validation loss that every run reached.";
+  }
+  if (figure.cap) caption += " The first steps start above the frame.";
+  data.add(std::move(figure));
+  return figure_html("training-loss", caption, "wide");
+}
+
+// The peaks of the learning rates, for the caption: "muon 0.02 (run a)".
+std::string rates_text(std::span<const TrainingRun> runs) {
+  std::vector<std::string> items;
+  for (const auto& run : runs) {
+    if (run.rules.empty() || items.size() >= 4) continue;
+    const auto& main = run.rules.front();
+    items.push_back(
+        fmt::format("{} ({} {})", escape(run.name), escape(main.rule), number_html(main.lr)));
+  }
+  return items.empty() ? "" : " Full rate: " + prose_list(items) + ".";
+}
+
+std::string rate_figure(std::span<const TrainingRun> runs, PageData& data) {
+  auto figure = figure_of("training-rate", "learning rate");
+  double largest = 0, smallest = std::numeric_limits<double>::infinity();
+  for (const auto& run : runs) {
+    double peak = 0;
+    for (const double lr : run.lr) peak = std::isfinite(lr) ? std::max(peak, lr) : peak;
+    if (peak == 0) continue;
+    largest = std::max(largest, peak);
+    smallest = std::min(smallest, peak);
+  }
+  if (largest == 0) return {};
+  figure.log = largest > 5 * smallest;
+  figure.from_zero = !figure.log;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    if (!any_finite(runs[r].lr)) continue;
+    const auto kept = thinned(runs[r].lr, kPointsOfALine);
+    auto y = pick(runs[r].lr, kept);
+    // On a log axis a decay to zero would need endless room.
+    if (figure.log) {
+      for (double& lr : y) lr = lr >= smallest / 100 ? lr : std::nan("");
+    }
+    figure.series.push_back({.label = runs[r].name,
+                             .role = "line",
+                             .points = data.add_points(axes_of(runs[r].at_step, kept)),
+                             .y = std::move(y),
+                             .run = r,
+                             .tone = {},
+                             .fill = {}});
+  }
+  data.add(std::move(figure));
+  return figure_html(
+      "training-rate",
+      "<b>Learning rate</b> of the rule that moves most parameters." + rates_text(runs), "");
+}
+
+// A running mean of what is measured each step: single steps jump with the machine's other work.
+std::string speed_figure(std::span<const TrainingRun> runs, PageData& data, const std::string& id,
+                         const std::string& label, const std::string& caption,
+                         std::vector<double> TrainingRun::*column, double factor) {
+  auto figure = figure_of(id, label);
+  figure.from_zero = true;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const auto& run = runs[r];
+    if (!any_finite(run.*column)) continue;
+    auto mean = running_mean(run.*column, std::max(5.0, run.smoothing));
+    for (double& value : mean) value *= factor;
+    const auto kept = thinned(mean, kPointsOfALine / 2);
+    figure.series.push_back({.label = run.name,
+                             .role = "line",
+                             .points = data.add_points(axes_of(run.at_step, kept)),
+                             .y = pick(mean, kept),
+                             .run = r,
+                             .tone = {},
+                             .fill = {}});
+  }
+  if (figure.series.empty()) return {};
+  data.add(std::move(figure));
+  return figure_html(id, caption, "");
+}
+
+std::string switches(bool capped) {
+  std::string out =
+      "<fieldset class=\"switch\"><legend>Against</legend>"
+      "<input type=\"radio\" name=\"axis\" id=\"axis-step\" data-section=\"training\" "
+      "data-axis=\"step\" checked><label for=\"axis-step\">steps</label>"
+      "<input type=\"radio\" name=\"axis\" id=\"axis-tokens\" data-section=\"training\" "
+      "data-axis=\"tokens\"><label for=\"axis-tokens\">tokens</label>"
+      "<input type=\"radio\" name=\"axis\" id=\"axis-seconds\" data-section=\"training\" "
+      "data-axis=\"seconds\"><label for=\"axis-seconds\">seconds</label></fieldset>\n";
+  if (capped) {
+    out +=
+        "<fieldset class=\"switch\"><legend>Loss axis</legend>"
+        "<input type=\"radio\" name=\"range\" id=\"range-detail\" data-section=\"training\" "
+        "data-range=\"detail\" checked><label for=\"range-detail\">detail</label>"
+        "<input type=\"radio\" name=\"range\" id=\"range-whole\" data-section=\"training\" "
+        "data-range=\"whole\"><label for=\"range-whole\">whole</label></fieldset>\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string training_figures(std::span<const TrainingRun> runs, PageData& data) {
+  const auto loss = loss_figure(runs, data);
+  auto small = rate_figure(runs, data);
+  small += speed_figure(runs, data, "training-throughput", "tokens per second",
+                        "<b>Throughput</b> of whole steps, evaluation and saving left out.",
+                        &TrainingRun::throughput, 1);
+  small += speed_figure(runs, data, "training-share", "share of a step's time (%)",
+                        "<b>What the optimizer costs:</b> its share of each step's time.",
+                        &TrainingRun::optimizer_share, 100);
+  if (loss.empty() && small.empty()) return {};
+  std::vector<std::string> names;
+  for (const auto& run : runs) names.push_back(run.name);
+  return "<div class=\"controls\">\n" + chips_html("training", names) +
+         switches(loss_cap(runs).has_value()) + "</div>\n" + loss +
+         (small.empty() ? "" : "<div class=\"figures\">\n" + small + "</div>\n");
+}
+
+}  // namespace muonflow::report

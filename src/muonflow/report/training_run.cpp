@@ -1,0 +1,187 @@
+#include "muonflow/report/training_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "muonflow/report/events.hpp"
+#include "muonflow/report/run_state.hpp"
+
+namespace muonflow::report {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+void append_position(Positions& at, const Json& event) {
+  at.step.push_back(number_of(event, {"step"}));
+  at.tokens.push_back(number_of(event, {"tokens"}));
+  at.seconds.push_back(number_of(event, {"seconds"}));
+}
+
+double element_count(const Json& shape) {
+  if (!shape.is_array() || shape.empty()) return kNaN;
+  double count = 1;
+  for (const auto& extent : shape) count *= extent.is_number() ? extent.get<double>() : kNaN;
+  return count;
+}
+
+std::string shape_text(const Json& shape) {
+  if (!shape.is_array()) return plain_text(shape);
+  std::string out;
+  for (const auto& extent : shape) out += (out.empty() ? "" : " × ") + plain_text(extent);
+  return out;
+}
+
+std::vector<RoutingRow> routing_rows(const record::RunReader& reader) {
+  std::vector<RoutingRow> rows;
+  const auto* event = reader.last("routing");
+  if (event == nullptr) return rows;
+  for (const auto& row : member(*event, "rows")) {
+    const auto& shape = member(row, "shape");
+    rows.push_back({.tensor = text_of(row, {"tensor"}),
+                    .shape = shape_text(shape),
+                    .role = text_of(row, {"role"}),
+                    .rule = text_of(row, {"rule"}),
+                    .reason = text_of(row, {"reason"}),
+                    .lr = number_of(row, {"lr"}),
+                    .parameters = element_count(shape)});
+  }
+  return rows;
+}
+
+std::vector<RuleShare> rule_shares(const std::vector<RoutingRow>& rows) {
+  std::vector<RuleShare> shares;
+  for (const auto& row : rows) {
+    auto at = std::find_if(shares.begin(), shares.end(), [&](const RuleShare& share) {
+      return share.rule == row.rule && share.lr == row.lr;
+    });
+    if (at == shares.end()) {
+      at = shares.insert(at, {.rule = row.rule, .lr = row.lr, .parameters = 0, .tensors = 0});
+    }
+    at->parameters += row.parameters;
+    ++at->tensors;
+  }
+  std::stable_sort(shares.begin(), shares.end(), [](const RuleShare& a, const RuleShare& b) {
+    return a.parameters > b.parameters;
+  });
+  return shares;
+}
+
+void read_steps(const record::RunReader& reader, TrainingRun& run) {
+  const double base = run.rules.empty() ? 1 : run.rules.front().lr;
+  for (const auto* event : reader.events("step")) {
+    append_position(run.at_step, *event);
+    run.loss.push_back(number_of(*event, {"loss"}));
+    run.lr.push_back(base * number_of(*event, {"lr"}));
+    run.throughput.push_back(number_of(*event, {"tokens_per_second"}));
+    run.optimizer_share.push_back(number_of(*event, {"optimizer_share"}));
+  }
+  // About a fiftieth of what was recorded, and never more than 100 values: enough to see two runs
+  // apart, too little to hide a spike.
+  run.smoothing = std::clamp(std::floor(static_cast<double>(run.loss.size()) / 50), 1.0, 100.0);
+  run.smoothed = running_mean(run.loss, run.smoothing);
+}
+
+void read_remarks(const record::RunReader& reader, TrainingRun& run) {
+  run.remarks = reader.remarks();
+  for (const auto& event : reader.events()) {
+    const auto kind = text_of(event, {"kind"});
+    const auto tensor = text_of(event, {"tensor"});
+    const auto step = number_of(event, {"step"});
+    if (kind == "trouble") {
+      const auto& stops = member(event, "stops");
+      const bool stopped = stops.is_boolean() && stops.get<bool>();
+      run.remarks.push_back(fmt::format(
+          "step {:.0f}: {} not finite{}; {}", step, text_of(event, {"what"}),
+          tensor.empty() ? "" : " in " + tensor, stopped ? "the run stopped" : "step skipped"));
+    } else if (kind == "warning") {
+      run.remarks.push_back(fmt::format("step {:.0f}: {}{}", step,
+                                        tensor.empty() ? "" : tensor + ": ",
+                                        text_of(event, {"text"})));
+    }
+  }
+}
+
+double ratio_of_sums(const std::vector<double>& weights, const std::vector<double>& seconds) {
+  double above = 0, below = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const double spent = seconds[i] - (i == 0 ? 0 : seconds[i - 1]);
+    if (!std::isfinite(weights[i]) || !std::isfinite(spent)) continue;
+    above += weights[i] * spent;
+    below += spent;
+  }
+  return below > 0 ? above / below : kNaN;
+}
+
+double last_finite(const std::vector<double>& values) {
+  const auto at = std::find_if(values.rbegin(), values.rend(),
+                               [](double value) { return std::isfinite(value); });
+  return at == values.rend() ? kNaN : *at;
+}
+
+}  // namespace
+
+std::vector<double> running_mean(const std::vector<double>& values, double window) {
+  const double keep = 1 - 1 / window;
+  double sum = 0, weight = 0;
+  std::vector<double> out;
+  out.reserve(values.size());
+  for (const double value : values) {
+    if (std::isfinite(value)) {
+      sum = keep * sum + (1 - keep) * value;
+      weight = keep * weight + (1 - keep);
+    }
+    out.push_back(weight > 0 ? sum / weight : kNaN);
+  }
+  return out;
+}
+
+TrainingRun training_run(const record::RunReader& reader, const std::string& name) {
+  TrainingRun run;
+  run.name = name;
+  const auto& config = member(reader.manifest(), "config");
+  run.data = text_of(config, {"data.name"});
+  if (run.data.empty()) run.data = text_of(config, {"data.path"});
+  run.routing = routing_rows(reader);
+  run.rules = rule_shares(run.routing);
+  read_steps(reader, run);
+  for (const auto* event : reader.events("validation")) {
+    append_position(run.at_validation, *event);
+    run.validation.push_back(number_of(*event, {"loss"}));
+  }
+  if (const auto* summary = reader.summary()) {
+    run.sample = text_of(*summary, {"sample", "sample.text"});
+  }
+  if (const auto* sample = reader.last("sample")) run.sample = text_of(*sample, {"text"});
+  read_remarks(reader, run);
+  const double done = run.at_step.step.empty() ? 0 : run.at_step.step.back();
+  run.state = run_state(reader, done, number_of(config, {"train.steps"}), "step");
+  return run;
+}
+
+double TrainingRun::final_loss() const { return last_finite(smoothed); }
+
+double TrainingRun::final_validation() const { return last_finite(validation); }
+
+double TrainingRun::best_validation() const {
+  double best = kNaN;
+  for (const double value : validation) {
+    if (std::isfinite(value) && !(best <= value)) best = value;
+  }
+  return best;
+}
+
+double TrainingRun::mean_throughput() const {
+  if (at_step.step.empty()) return kNaN;
+  const double seconds = at_step.seconds.back();
+  return seconds > 0 ? at_step.tokens.back() / seconds : kNaN;
+}
+
+double TrainingRun::mean_optimizer_share() const {
+  return ratio_of_sums(optimizer_share, at_step.seconds);
+}
+
+}  // namespace muonflow::report

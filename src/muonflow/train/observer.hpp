@@ -1,0 +1,96 @@
+// Who watches a training run: the trainer tells, observers record, save and show. The trainer
+// itself writes nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace muonflow::train {
+
+struct Checkpoint;
+
+// One optimizer step.
+struct StepRecord {
+  std::int64_t step = 0;          // steps done, this one included
+  std::int64_t total = 0;         // steps of the run
+  double loss = 0;                // mean over the tokens of the step, before it
+  double gradient_norm = 0;       // over all gradients together, before clipping
+  double schedule = 1;            // factor of every learning rate
+  std::int64_t tokens = 0;        // of this step
+  double seconds = 0;             // of this step, evaluation and saving not included
+  double optimizer_seconds = 0;   // its part after the gradients: norm, clipping, rules
+  std::int64_t total_tokens = 0;  // of the run so far
+  double total_seconds = 0;       // of the run so far, in steps
+  bool skipped = false;           // see the TroubleRecord before
+
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  }
+  double optimizer_share() const { return seconds > 0 ? optimizer_seconds / seconds : 0.0; }
+};
+
+struct EvaluationRecord {
+  std::int64_t step = 0;
+  double loss = 0;                // mean over the fixed validation batches
+  std::int64_t tokens = 0;        // evaluated
+  double seconds = 0;             // the evaluation took
+  std::int64_t total_tokens = 0;  // trained on so far
+  double total_seconds = 0;       // spent in steps so far
+};
+
+// A loss, a gradient or new weights that are not finite.
+struct TroubleRecord {
+  std::int64_t step = 0;           // the step it happened in, from 1
+  std::string what;                // "loss", "gradient" or "update"
+  std::string how = "not finite";  // or "not converged"
+  std::string tensor;              // empty for the loss
+  double loss = 0;                 // of the step
+  std::int64_t in_a_row = 0;       // skipped steps in a row, this one included
+  bool stops = false;              // the run ends here; otherwise the step was skipped
+};
+
+enum class Ending {
+  finished,
+  interrupted,  // asked to stop
+  non_finite,   // stopped by a TroubleRecord
+};
+constexpr std::string_view to_string(Ending ending) {
+  switch (ending) {
+    case Ending::finished:
+      return "finished";
+    case Ending::interrupted:
+      return "interrupted";
+    case Ending::non_finite:
+      return "non-finite";
+  }
+  return "unknown";
+}
+
+// What can be saved between two steps.
+class Saveable {
+ public:
+  virtual ~Saveable() = default;
+  virtual std::int64_t step() const = 0;
+  // Whether the state is that of whole, finite steps; a state that is not must not be saved.
+  virtual bool intact() const = 0;
+  virtual Checkpoint checkpoint() const = 0;
+};
+
+// All calls come from the thread that runs the trainer, in the order of what happens. An observer
+// may throw (a disk that is full); the run then ends with that error.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_step(const StepRecord&) {}
+  virtual void on_evaluation(const EvaluationRecord&) {}
+  virtual void on_trouble(const TroubleRecord&) {}
+  // A rule's remark about a tensor, once each.
+  virtual void on_warning(std::int64_t /*step*/, std::string_view /*tensor*/,
+                          std::string_view /*text*/) {}
+  // After everything else of a step.
+  virtual void on_boundary(const Saveable&) {}
+  virtual void on_end(Ending, const Saveable&) {}
+};
+
+}  // namespace muonflow::train

@@ -1,0 +1,52 @@
+#include "muonflow/train/recorder.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace muonflow::train {
+
+void Recorder::on_step(const StepRecord& record) {
+  if (record.step % log_every_ != 0 && record.step != record.total) return;
+  folder_.event({{"kind", "step"},
+                 {"step", record.step},
+                 {"tokens", record.total_tokens},
+                 {"seconds", record.total_seconds},
+                 {"loss", record.loss},
+                 {"lr", record.schedule},
+                 {"grad_norm", record.gradient_norm},
+                 {"tokens_per_second", record.tokens_per_second()},
+                 {"optimizer_share", record.optimizer_share()}});
+  folder_.metric(record.step, "train/loss", record.loss);
+  folder_.metric(record.step, "train/grad_norm", record.gradient_norm);
+  folder_.metric(record.step, "lr", record.schedule);
+  folder_.metric(record.step, "tokens_per_second", record.tokens_per_second());
+  folder_.metric(record.step, "optimizer_share", record.optimizer_share());
+}
+
+void Recorder::on_evaluation(const EvaluationRecord& record) {
+  folder_.event({{"kind", "validation"},
+                 {"step", record.step},
+                 {"tokens", record.total_tokens},
+                 {"seconds", record.total_seconds},
+                 {"loss", record.loss}});
+  folder_.metric(record.step, "validation/loss", record.loss);
+}
+
+void Recorder::on_trouble(const TroubleRecord& record) {
+  folder_.event({{"kind", "trouble"},
+                 {"step", record.step},
+                 {"what", record.what},
+                 {"how", record.how},
+                 {"tensor", record.tensor},
+                 {"in_a_row", record.in_a_row},
+                 {"stops", record.stops}});
+}
+
+void Recorder::on_warning(std::int64_t step, std::string_view tensor, std::string_view text) {
+  folder_.event({{"kind", "warning"}, {"step", step}, {"tensor", tensor}, {"text", text}});
+}
+
+void Recorder::on_end(Ending ending, const Saveable& run) {
+  folder_.event({{"kind", "end"}, {"step", run.step()}, {"ending", to_string(ending)}});
+}
+
+}  // namespace muonflow::train

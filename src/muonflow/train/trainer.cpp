@@ -1,0 +1,192 @@
+#include "muonflow/train/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "muonflow/core/error.hpp"
+#include "muonflow/optim/clip.hpp"
+
+namespace muonflow::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(model::Gpt<T>& model, optim::Optimizer<T>& optimizer,
+                    data::TokenBatches& batches, data::FixedBatches validation,
+                    const TrainOptions& options, const optim::Schedule& schedule)
+    : model_(model),
+      optimizer_(optimizer),
+      batches_(batches),
+      validation_(std::move(validation)),
+      options_(options),
+      schedule_(schedule) {
+  const auto count = static_cast<std::size_t>(batches_.batch() * batches_.time());
+  tokens_.resize(count);
+  targets_.resize(count);
+}
+
+template <class T>
+double Trainer<T>::accumulate() {
+  model_.zero_gradients();
+  const auto parts = options_.accumulation;
+  double sum = 0;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    batches_.next(tokens_, targets_);
+    const double loss = model_.loss(tokens_, targets_, batches_.batch(), batches_.time());
+    sum += loss;
+    // The rest of the batches is drawn all the same, so that a skipped step costs the data of one
+    // step whatever was wrong with it.
+    if (std::isfinite(sum)) model_.backward(static_cast<T>(1.0 / static_cast<double>(parts)));
+  }
+  return sum / static_cast<double>(parts);
+}
+
+template <class T>
+bool Trainer<T>::fail(std::string_view what, Status status, const std::string& tensor, double loss,
+                      bool keeps_state, std::span<Observer* const> observers) {
+  ++state_.skipped;
+  ++state_.in_a_row;
+  intact_ = intact_ && keeps_state;
+  const bool stops = options_.non_finite == NonFinite::stop || !keeps_state ||
+                     state_.in_a_row >= options_.max_skips;
+  trouble_ = TroubleRecord{.step = state_.step,
+                           .what = std::string(what),
+                           .how = status == Status::not_converged ? "not converged" : "not finite",
+                           .tensor = tensor,
+                           .loss = loss,
+                           .in_a_row = state_.in_a_row,
+                           .stops = stops};
+  for (auto* observer : observers) observer->on_trouble(*trouble_);
+  return !stops;
+}
+
+template <class T>
+bool Trainer<T>::step(std::span<Observer* const> observers) {
+  trouble_.reset();
+  const auto begin = Clock::now();
+  const double factor = schedule_.factor(state_.step, options_.steps);
+  const double loss = accumulate();
+  ++state_.step;
+  bool goes_on = true;
+  StepRecord record{.step = state_.step,
+                    .total = options_.steps,
+                    .loss = loss,
+                    .schedule = factor,
+                    .tokens = options_.accumulation * static_cast<std::int64_t>(tokens_.size())};
+  if (!std::isfinite(loss)) {
+    goes_on = fail("loss", Status::non_finite_result, "", loss, true, observers);
+  } else {
+    const auto optimizer_begin = Clock::now();
+    // An infinite limit scales nothing: this is the norm alone, known with clipping off too.
+    record.gradient_norm = optim::clip_gradients(std::span<Parameter<T>>(optimizer_.parameters()),
+                                                 std::numeric_limits<double>::infinity());
+    const auto report = optimizer_.step(factor);
+    record.optimizer_seconds = seconds_since(optimizer_begin);
+    for (const auto& warning : report.warnings) {
+      for (auto* observer : observers) {
+        observer->on_warning(state_.step, warning.tensor, warning.text);
+      }
+    }
+    if (report.outcome.ok()) {
+      state_.in_a_row = 0;
+    } else if (report.outcome.status != Status::non_finite_input) {
+      // A rule failed in the middle: its tensor kept its weights, but not its state.
+      goes_on = fail("update", report.outcome.status, report.tensor, loss, false, observers);
+    } else if (!report.outcome.changed) {
+      goes_on = fail("gradient", report.outcome.status, report.tensor, loss, true, observers);
+    } else {
+      state_.in_a_row = 0;  // optimizer.non_finite = "tensor" left that tensor out
+      for (auto* observer : observers) {
+        observer->on_warning(state_.step, report.tensor,
+                             "non-finite gradient: left out of the step");
+      }
+    }
+  }
+  record.seconds = seconds_since(begin);
+  if (std::isfinite(loss)) state_.loss = loss;
+  state_.tokens += record.tokens;
+  state_.seconds += record.seconds;
+  state_.optimizer_seconds += record.optimizer_seconds;
+  record.total_tokens = state_.tokens;
+  record.total_seconds = state_.seconds;
+  record.skipped = trouble_.has_value();
+  for (auto* observer : observers) observer->on_step(record);
+  return goes_on;
+}
+
+template <class T>
+double Trainer<T>::evaluate() {
+  double sum = 0;
+  for (Index batch = 0; batch < validation_.count(); ++batch) {
+    const auto [tokens, targets] = validation_.at(batch);
+    sum += model_.loss(tokens, targets, validation_.batch(), validation_.time());
+  }
+  return sum / static_cast<double>(validation_.count());
+}
+
+template <class T>
+Ending Trainer<T>::run(std::span<Observer* const> observers, const std::function<bool()>& stop) {
+  const auto evaluate_now = [&] {
+    const auto begin = Clock::now();
+    const double loss = evaluate();
+    if (std::isfinite(loss)) state_.validation_loss = loss;
+    const EvaluationRecord record{
+        .step = state_.step,
+        .loss = loss,
+        .tokens = validation_.count() * validation_.batch() * validation_.time(),
+        .seconds = seconds_since(begin)};
+    for (auto* observer : observers) observer->on_evaluation(record);
+  };
+  const auto end = [&](Ending ending) {
+    for (auto* observer : observers) observer->on_end(ending, *this);
+    return ending;
+  };
+  if (state_.step == 0) evaluate_now();
+  while (state_.step < options_.steps) {
+    if (stop && stop()) return end(Ending::interrupted);
+    const bool goes_on = step(observers);
+    if (!goes_on) return end(Ending::non_finite);
+    const bool last = state_.step == options_.steps;
+    if (last || (options_.eval_every > 0 && state_.step % options_.eval_every == 0)) evaluate_now();
+    for (auto* observer : observers) observer->on_boundary(*this);
+  }
+  return end(Ending::finished);
+}
+
+template <class T>
+Checkpoint Trainer<T>::checkpoint() const {
+  Checkpoint saved{.weights = model_.weights(),
+                   .optimizer = optimizer_.state(),
+                   .loop = state_,
+                   .schedule = schedule_,
+                   .steps = options_.steps,
+                   .config = config_,
+                   .kernels = kernel_plan()};
+  saved.loop.data = batches_.cursor();
+  return saved;
+}
+
+template <class T>
+void Trainer<T>::restore(const Checkpoint& checkpoint, const std::string& place) {
+  // The optimizer looks at everything before it changes anything, and refuses another model as well
+  // as another rule; so it goes first.
+  optimizer_.load_state(checkpoint.optimizer, place + "/optimizer.safetensors");
+  model_.load_weights(checkpoint.weights, place + "/weights.safetensors");
+  batches_.seek(checkpoint.loop.data);
+  state_ = checkpoint.loop;
+  trouble_.reset();
+  intact_ = true;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace muonflow::train

@@ -1,0 +1,176 @@
+#include "muonflow/flow/objective.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "muonflow/core/error.hpp"
+#include "tests/flow/problems.hpp"
+
+namespace muonflow::flow {
+namespace {
+
+// Every objective with every risk that it has.
+struct Case {
+  std::string name;
+  RiskKind risk;
+};
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const auto& entry : objectives().all()) {
+    for (const auto risk : entry.info.risks) all.push_back({entry.name, risk});
+  }
+  return all;
+}
+
+class EveryObjective : public testing::TestWithParam<Case> {
+ protected:
+  template <class T>
+  Problem<T> problem(std::int64_t particles) const {
+    auto config = Config::from_text("particles.shape = [3, 4]\nparticles.seed = 4");
+    config.set("objective.kind=" + GetParam().name);
+    config.set("objective.risk=" + std::string(enum_name(GetParam().risk)));
+    config.set("particles.count=" + std::to_string(particles));
+    return make_problem<T>(read_options(config.tree(), {}));
+  }
+};
+
+// The force is N times the partial derivative of J_N: both the gradient and its scale.
+TEST_P(EveryObjective, ForceIsNTimesTheDifferenceQuotient) {
+  for (const std::int64_t particles : {1, 5, 70}) {  // one chunk, and more than one
+    auto p = problem<double>(particles);
+    Matrix<double> W = p.state.W, G, unused;
+    double J = 0, up = 0, down = 0;
+    ASSERT_TRUE(p.system.force(W, G, J).ok());
+    const double d = 1e-5;
+    for (const Index i : {Index{0}, W.rows() - 1}) {
+      for (Index k = 0; k < W.cols(); ++k) {
+        const double at = W(i, k);
+        W(i, k) = at + d;
+        ASSERT_TRUE(p.system.force(W, unused, up).ok());
+        W(i, k) = at - d;
+        ASSERT_TRUE(p.system.force(W, unused, down).ok());
+        W(i, k) = at;
+        // Central differences: d^2 and the round-off of J over d, both times N.
+        const auto n = static_cast<double>(particles);
+        EXPECT_NEAR(G(i, k), n * (up - down) / (2 * d), n * 1e-9) << particles << " " << i << k;
+      }
+    }
+  }
+}
+
+// Copies of the same particles are the same measure: the same J and the same force on each.
+TEST_P(EveryObjective, ForceDoesNotDependOnTheNumberOfCopies) {
+  auto few = problem<double>(40);
+  auto many = problem<double>(120);
+  Matrix<double> W(120, few.state.W.cols()), G, G_many;
+  W << few.state.W, few.state.W, few.state.W;
+  double J = 0, J_many = 0;
+  ASSERT_TRUE(few.system.force(few.state.W, G, J).ok());
+  ASSERT_TRUE(many.system.force(W, G_many, J_many).ok());
+  // Sums of 120 terms of order 1 in double.
+  EXPECT_NEAR(J, J_many, 120 * 1e-15 * (1 + std::abs(J)));
+  EXPECT_LT((G_many.topRows(40) - G).cwiseAbs().maxCoeff(), 120 * 1e-15 * (1 + G.norm()));
+}
+
+TEST_P(EveryObjective, FloatAgreesWithDouble) {
+  auto narrow = problem<float>(33);
+  auto wide = problem<double>(33);
+  Matrix<float> g;
+  Matrix<double> G;
+  double j = 0, J = 0;
+  ASSERT_TRUE(narrow.system.force(narrow.state.W, g, j).ok());
+  ASSERT_TRUE(wide.system.force(wide.state.W, G, J).ok());
+  // Weights rounded to float, products of six terms of order 1.
+  EXPECT_NEAR(j, J, 20 * 6e-8 * (1 + std::abs(J)));
+  EXPECT_LT((g.cast<double>() - G).cwiseAbs().maxCoeff(),
+            50 * 6e-8 * (1 + G.cwiseAbs().maxCoeff()));
+}
+
+TEST_P(EveryObjective, InfimumIsALowerBound) {
+  auto p = problem<double>(9);
+  const auto infimum = p.system.objective().infimum();
+  if (!infimum) GTEST_SKIP() << GetParam().name << " does not know its infimum";
+  for (int draw = 0; draw < 20; ++draw) {
+    const auto state =
+        draw_state<double>(p.system.layout(), static_cast<std::uint64_t>(draw), 0.3 * draw);
+    double J = 0;
+    Matrix<double> G;
+    ASSERT_TRUE(p.system.force(state.W, G, J).ok());
+    EXPECT_GE(J, *infimum);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, testing::ValuesIn(cases()),
+                         [](const auto& entry) {
+                           return entry.param.name + "_" + std::string(enum_name(entry.param.risk));
+                         });
+
+TEST(Objectives, RefuseARiskTheyDoNotHave) {
+  const Json table = {{"kind", "quadratic"}, {"risk", "squared"}};
+  try {
+    objectives().at("quadratic").read(table, {});
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "objective.risk: objective 'quadratic' has no risk 'squared': expected one of linear");
+  }
+}
+
+TEST(Objectives, RefuseUnknownKeysWithTheNearest) {
+  const Json table = {{"kind", "tanh_ridge"}, {"feature", 4}};
+  try {
+    objectives().at("tanh_ridge").read(table, {});
+    FAIL() << "no error";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("did you mean 'features'"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(Objectives, RefuseDataThatDoesNotFit) {
+  const auto& entry = objectives().at("tanh_ridge");
+  const Json table = {{"kind", "tanh_ridge"}};
+  const Layout layout(2, 3, 4);
+  auto data = entry.draw(table, layout);
+  EXPECT_NO_THROW(entry.make<double>(table, data, layout, "data"));
+  EXPECT_THROW(entry.make<double>(table, data, Layout(2, 4, 4), "data"), ShapeError);
+  auto short_y = data;
+  short_y["y"] = make_tensor<double>({2}, std::vector<double>{0, 0});
+  EXPECT_THROW(entry.make<double>(table, short_y, layout, "data"), ShapeError);
+  auto nan = data;
+  nan["y"] = make_tensor<double>({8}, std::vector<double>(8, std::nan("")));
+  EXPECT_THROW(entry.make<double>(table, nan, layout, "data"), DataError);
+  data.erase("A");
+  EXPECT_THROW(entry.make<double>(table, data, layout, "data"), ShapeError);
+}
+
+// The forward pass by loops, from the definition.
+TEST(TanhRidge, IsWhatItsEquationSays) {
+  auto config = Config::from_text(kSmall);
+  const auto options = read_options(config.tree(), {});
+  const auto layout = Layout(16, 3, 4);
+  const auto data = objectives().at("tanh_ridge").draw(*options.objective, layout);
+  const auto a = data.at("A").to<double>();
+  const auto y = data.at("y").to<double>();
+  const auto problem = make_problem<double>(options);
+  double J = 0;
+  for (std::size_t k = 0; k < 5; ++k) {
+    double z = 0;
+    for (Index i = 0; i < 16; ++i) {
+      double inner = 0;
+      for (Index j = 0; j < 12; ++j)
+        inner += a[k * 12 + static_cast<std::size_t>(j)] * problem.state.W(i, j);
+      z += std::tanh(inner) / 16;
+    }
+    J += 0.5 * (z - y[k]) * (z - y[k]);
+  }
+  Matrix<double> G;
+  double found = 0;
+  ASSERT_TRUE(problem.system.force(problem.state.W, G, found).ok());
+  EXPECT_NEAR(found, J, 100 * 1e-16 * (1 + J));
+}
+
+}  // namespace
+}  // namespace muonflow::flow

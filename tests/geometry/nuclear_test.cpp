@@ -1,0 +1,79 @@
+#include "muonflow/geometry/nuclear.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/reference/matrices.hpp"
+#include "tests/reference/spectral.hpp"
+
+namespace muonflow::geometry {
+namespace {
+
+TEST(Nuclear, ValueIsTheSumOfSingularValues) {
+  const Nuclear<double> phi;
+  linalg::Workspace<double> workspace;
+  const Matrix<double> p = reference::with_spectrum(4, 6, {5, 3, 1, 0.5}, 1);
+  EXPECT_NEAR(phi.value(p, workspace), 9.5, 1e-13);
+}
+
+TEST(Nuclear, DefaultGradientIsTheExactPolarFactorOnTheSupport) {
+  const Nuclear<double> phi;
+  linalg::Workspace<double> workspace;
+  for (const Index rank : {1, 2, 5}) {
+    const Matrix<double> p = reference::gaussian(5, rank, 2) * reference::gaussian(rank, 8, 3);
+    Matrix<double> d = p;
+    const auto all = phi.value_and_gradient(d, workspace);
+    ASSERT_TRUE(all.outcome.ok());
+    EXPECT_LE((d - reference::polar(p, 1e-12)).norm(), 1e-12);
+    EXPECT_NEAR(d.squaredNorm(), static_cast<double>(rank), 1e-12);
+    EXPECT_NEAR(all.pairing, (p.array() * d.array()).sum(), 1e-12);
+  }
+}
+
+// Scale invariance of degree 0, and homogeneity of degree 1.
+TEST(Nuclear, ScaleDropsOutOfTheGradient) {
+  const Nuclear<double> phi;
+  linalg::Workspace<double> workspace;
+  const Matrix<double> p = reference::gaussian(5, 7, 4);
+  Matrix<double> d = p;
+  ASSERT_TRUE(phi.gradient(d, workspace).ok());
+  for (const double scale : {0x1p-300, 0x1p300}) {
+    Matrix<double> scaled = scale * p;
+    EXPECT_DOUBLE_EQ(phi.value(scaled, workspace), scale * phi.value(p, workspace));
+    ASSERT_TRUE(phi.gradient(scaled, workspace).ok());
+    EXPECT_TRUE(scaled == d);
+  }
+}
+
+TEST(Nuclear, ConjugateIsTheIndicatorOfTheOperatorBall) {
+  const Nuclear<double> phi;
+  linalg::Workspace<double> workspace;
+  const Matrix<double> inside = reference::with_spectrum(4, 6, {1, 0.5, 0, 0}, 5);
+  EXPECT_EQ(*phi.conjugate(inside, workspace), 0);
+  EXPECT_EQ(*phi.conjugate(Matrix<double>(1.0001 * inside), workspace),
+            std::numeric_limits<double>::infinity());
+}
+
+TEST(Nuclear, AnyPolarMethodServesTheRule) {
+  linalg::Workspace<double> workspace;
+  const Matrix<double> p = reference::gaussian(6, 9, 6);
+  for (const auto method : {linalg::PolarMethod::jordan, linalg::PolarMethod::polar_express}) {
+    const linalg::Polar options{.method = method};
+    Matrix<double> steepest = p;
+    ASSERT_TRUE(nuclear::steepest<double>(steepest, options, workspace).ok());
+    Matrix<double> expected = p;
+    ASSERT_TRUE(linalg::polar<double>(expected, options, workspace).ok());
+    EXPECT_TRUE(steepest == expected);
+    const Nuclear<double> phi({.polar = options});
+    Matrix<double> d = p;
+    const auto all = phi.value_and_gradient(d, workspace);
+    ASSERT_TRUE(all.outcome.ok());
+    EXPECT_TRUE(d == expected);
+    EXPECT_NEAR(all.pairing, (p.array() * d.array()).sum(), 1e-12);
+    EXPECT_NEAR(all.value, phi.value(p, workspace), 1e-12);
+  }
+}
+
+}  // namespace
+}  // namespace muonflow::geometry

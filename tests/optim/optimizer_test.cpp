@@ -1,0 +1,185 @@
+#include "muonflow/optim/optimizer.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "tests/optim/fixtures.hpp"
+
+namespace muonflow::optim {
+namespace {
+
+// Entries that differ, so that an element out of place is seen.
+void vary(std::vector<double>& values, double from) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::sin(from + 0.37 * static_cast<double>(i));
+  }
+}
+
+// The gradient is clipped, then orthogonalized: the step's size is lr whatever max_norm is.
+TEST(Optimizer, ClipsBeforeTheRuleNeverAfter) {
+  const auto step = [](std::optional<double> max_norm, double factor) {
+    Owned<> a("a", {6, 9}, Role::hidden, 0);
+    vary(a.gradient, 1);
+    for (auto& g : a.gradient) g *= factor;
+    auto options = only("muon", 1.0, R"({"eps": 1e-30})");
+    options.clip.max_norm = max_norm;
+    Optimizer<double> optimizer({a.parameter}, options, 1);
+    EXPECT_TRUE(optimizer.step().outcome.ok());
+    return a.weights;
+  };
+  const auto plain = step({}, 1);
+  const auto clipped = step(1e-3, 1);
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    // Roundings of the scaled gradient, amplified by five Jordan steps (485).
+    EXPECT_NEAR(clipped[i], plain[i], 1e-12);
+  }
+}
+
+TEST(Optimizer, ClippingIsThatOfScaledGradients) {
+  const auto run = [](double max_norm, double factor, ClipKind kind) {
+    Owned<> a("a", {4, 4}, Role::hidden, 1, 2);
+    Owned<> b("b", {4}, Role::bias, 1, 1);
+    for (auto& g : a.gradient) g *= factor;
+    for (auto& g : b.gradient) g *= factor;
+    auto options = only("adamw", 0.1, R"({"eps": 0.1})");
+    if (max_norm > 0) options.clip = {.max_norm = max_norm, .kind = kind};
+    Optimizer<double> optimizer({a.parameter, b.parameter}, options, 1);
+    const auto report = optimizer.step();
+    EXPECT_EQ(report.gradient_norm > 0, max_norm > 0);
+    return std::pair(a.weights, b.weights);
+  };
+  // The norm is sqrt(16 4 + 4) = sqrt(68).
+  const auto norm = std::sqrt(68.0);
+  EXPECT_EQ(run(norm / 4, 1, ClipKind::global), run(0, 0.25, ClipKind::global));
+  EXPECT_EQ(run(2 * norm, 1, ClipKind::global), run(0, 1, ClipKind::global));
+  const auto each = run(2, 1, ClipKind::tensor);
+  EXPECT_EQ(each.first, run(0, 0.25, ClipKind::global).first);  // of norm 8
+  EXPECT_EQ(each.second, run(0, 1, ClipKind::global).second);   // of norm 2: kept
+}
+
+TEST(Optimizer, ResultsThatAreNotFiniteNeverReachTheWeights) {
+  Owned<> a("a", {4, 4});
+  Owned<> b("b", {4, 4});
+  RoutingOptions options = only("sgd", 0.1);
+  options.groups = {{.rule = "toy_failing", .patterns = {"a"}}};
+  Optimizer<double> optimizer({a.parameter, b.parameter}, options, 1);
+  const auto before = a.weights;
+  const auto report = optimizer.step();
+  EXPECT_EQ(report.outcome.status, Status::non_finite_result);
+  EXPECT_EQ(report.tensor, "a");
+  EXPECT_EQ(report.failed, 1);
+  EXPECT_TRUE(report.outcome.changed) << "b was";
+  EXPECT_EQ(a.weights, before);
+  EXPECT_DOUBLE_EQ(b.weights[0], 0.9);
+}
+
+TEST(Optimizer, OverflowOfTheUpdateIsFound) {
+  Owned<float> a("a", {4, 4}, Role::hidden, 1, 1e30f);
+  Optimizer<float> optimizer({a.parameter}, only("sgd", 1e30), 1);
+  const auto report = optimizer.step();
+  EXPECT_EQ(report.outcome.status, Status::non_finite_result);
+  EXPECT_FALSE(report.outcome.changed);
+  EXPECT_EQ(a.weights, std::vector<float>(16, 1.0f));
+}
+
+TEST(Optimizer, AnIterationThatDoesNotConvergeLeavesTheWeights) {
+  Owned<> a("a", {4, 4});
+  Optimizer<double> optimizer({a.parameter}, only("toy_failing", 0.1, R"({"converges": false})"),
+                              1);
+  const auto report = optimizer.step();
+  EXPECT_EQ(report.outcome.status, Status::not_converged);
+  EXPECT_FALSE(report.outcome.changed);
+  EXPECT_EQ(a.weights, std::vector<double>(16, 1.0));
+}
+
+TEST(Optimizer, ScheduleMultipliesTheLearningRate) {
+  Owned<> a("a", {4}, Role::bias);
+  Optimizer<double> optimizer({a.parameter}, only("sgd", 0.5), 1);
+  ASSERT_TRUE(optimizer.step(0.25).outcome.ok());
+  EXPECT_DOUBLE_EQ(a.weights[0], 1 - 0.125);
+  for (const double bad : {-1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_MENTIONS(message_of<ConfigError>([&] { optimizer.step(bad); }), "schedule");
+  }
+}
+
+TEST(Optimizer, SplitRowsAreMatricesOfTheirOwn) {
+  Owned<> whole("a", {12, 6}, Role::hidden, 0);
+  vary(whole.gradient, 2);
+  auto options = only("muon", 0.1);
+  options.hidden.split_sizes = {8, 4};
+  Optimizer<double> optimizer({whole.parameter}, options, 1);
+  Owned<> first("f", {8, 6}, Role::hidden, 0);
+  Owned<> second("s", {4, 6}, Role::hidden, 0);
+  std::copy_n(whole.gradient.begin(), 48, first.gradient.begin());
+  std::copy_n(whole.gradient.begin() + 48, 24, second.gradient.begin());
+  Optimizer<double> apart({first.parameter, second.parameter}, only("muon", 0.1), 1);
+  ASSERT_TRUE(optimizer.step().outcome.ok());
+  ASSERT_TRUE(apart.step().outcome.ok());
+  EXPECT_TRUE(std::equal(first.weights.begin(), first.weights.end(), whole.weights.begin()));
+  EXPECT_TRUE(std::equal(second.weights.begin(), second.weights.end(), whole.weights.begin() + 48));
+}
+
+// Large elementwise tensors are cut for the threads; nothing of it may show.
+TEST(Optimizer, CutsOfAnElementwiseTensorDoNotShow) {
+  constexpr std::size_t kCount = 50000;
+  Owned<> a("a", {static_cast<std::int64_t>(kCount)}, Role::bias);
+  vary(a.gradient, 1);
+  Optimizer<double> optimizer({a.parameter}, only("adamw", 0.1), 1);
+  ASSERT_TRUE(optimizer.step().outcome.ok());
+  const auto state = optimizer.state();
+  EXPECT_EQ(state.at("s/a/exp_avg").shape, (Shape{static_cast<std::int64_t>(kCount)}));
+  const auto average = state.at("s/a/exp_avg").to<double>();
+  for (std::size_t i = 0; i < kCount; ++i) {
+    ASSERT_DOUBLE_EQ(average[i], (1 - 0.9) * a.gradient[i]) << i;
+  }
+  EXPECT_EQ(optimizer.state_bytes(), 2 * kCount * sizeof(double));
+}
+
+TEST(Optimizer, MomentumWarmsUpByStepsTaken) {
+  Owned<> a("a", {4}, Role::bias, 0);
+  auto options = only("sgd", 1.0, R"({"momentum": 0.9})");
+  options.momentum_warmup = {.start = 0.5, .steps = 2};
+  Optimizer<double> optimizer({a.parameter}, options, 1);
+  double buffer = 1;
+  double w = 0;
+  for (int t = 0; t < 4; ++t) {
+    const double momentum = t == 0 ? 0.5 : t == 1 ? 0.7 : 0.9;
+    if (t > 0) buffer = momentum * buffer + 1;
+    w -= buffer;
+    ASSERT_TRUE(optimizer.step().outcome.ok());
+    EXPECT_NEAR(a.weights[0], w, 1e-14) << t;
+  }
+  // A rule without momentum has no buffer and stays without.
+  Owned<> b("b", {4}, Role::bias, 0);
+  options.hidden.options = OptionsTree();
+  Optimizer<double> plain({b.parameter}, options, 1);
+  ASSERT_TRUE(plain.step().outcome.ok());
+  EXPECT_EQ(b.weights[0], -1);
+}
+
+TEST(Optimizer, RefusesBuffersItCannotBorrow) {
+  Owned<> a("a", {4, 4});
+  auto parameter = a.parameter;
+  parameter.weights = nullptr;
+  const auto refusal = [&] {
+    return message_of<ShapeError>([&] { Optimizer<double>({parameter}, only("sgd", 1), 1); });
+  };
+  EXPECT_MENTIONS(refusal(), "a: weights are null");
+  parameter = a.parameter;
+  parameter.gradient_stride = 3;
+  EXPECT_MENTIONS(refusal(), "a: gradient stride 3");
+  parameter = a.parameter;
+  parameter.shape = {2, 2, 4};
+  parameter.weights_stride = 8;
+  EXPECT_MENTIONS(refusal(), "only rank 2 may have rows that lie apart");
+}
+
+TEST(Optimizer, EmptySetOfParametersIsNoTrouble) {
+  Optimizer<float> optimizer({}, RoutingOptions{}, 1);
+  EXPECT_TRUE(optimizer.step().outcome.ok());
+  EXPECT_EQ(optimizer.steps(), 1);
+  EXPECT_EQ(optimizer.state_bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace muonflow::optim

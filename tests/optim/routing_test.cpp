@@ -1,0 +1,243 @@
+#include "muonflow/optim/routing.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "muonflow/core/config.hpp"
+#include "tests/optim/fixtures.hpp"
+
+namespace muonflow::optim {
+namespace {
+
+// A small transformer's parameters, without buffers: routing looks at names, shapes and roles.
+std::vector<Parameter<float>> network() {
+  return {{.name = "wte.weight", .shape = {65, 32}, .role = Role::embedding},
+          {.name = "h.0.ln_1.weight", .shape = {32}, .role = Role::norm},
+          {.name = "h.0.attn.c_attn.weight", .shape = {96, 32}},
+          {.name = "h.0.attn.c_attn.bias", .shape = {96}, .role = Role::bias},
+          {.name = "h.0.mlp.c_fc.weight", .shape = {128, 32}},
+          {.name = "h.0.moe.experts", .shape = {4, 64, 32}},
+          {.name = "h.0.moe.router", .shape = {4, 32}, .role = Role::router},
+          {.name = "patch.weight", .shape = {32, 3, 4, 4}, .role = Role::convolution},
+          {.name = "lm_head.weight", .shape = {65, 32}, .role = Role::head}};
+}
+
+const Route& row_of(const RoutingTable& table, const std::string& name) {
+  for (const auto& row : table.rows) {
+    if (row.tensor == name) return row;
+  }
+  throw std::out_of_range(name);
+}
+
+std::string refusal(const RoutingOptions& options,
+                    const std::vector<Parameter<float>>& parameters = network()) {
+  return message_of<ConfigError>([&] { route(parameters, options); });
+}
+
+TEST(Routing, PresetSplitsHiddenMatricesFromTheRest) {
+  RoutingOptions options;
+  options.hidden.lr = 0.02;
+  options.other = {.lr = 3e-4, .weight_decay = 0.1};
+  const auto table = route(network(), options);
+  ASSERT_EQ(table.rows.size(), 9u);
+  for (const auto* name :
+       {"h.0.attn.c_attn.weight", "h.0.mlp.c_fc.weight", "h.0.moe.experts", "patch.weight"}) {
+    EXPECT_EQ(row_of(table, name).rule, "muon") << name;
+    EXPECT_EQ(row_of(table, name).lr, 0.02);
+    EXPECT_EQ(row_of(table, name).weight_decay, 0);
+  }
+  for (const auto* name : {"wte.weight", "h.0.ln_1.weight", "h.0.attn.c_attn.bias",
+                           "h.0.moe.router", "lm_head.weight"}) {
+    EXPECT_EQ(row_of(table, name).rule, "adamw") << name;
+    EXPECT_EQ(row_of(table, name).lr, 3e-4);
+    EXPECT_EQ(row_of(table, name).weight_decay, 0.1);
+  }
+  EXPECT_EQ(row_of(table, "wte.weight").reason, "role embedding");
+  EXPECT_DOUBLE_EQ(row_of(table, "h.0.mlp.c_fc.weight").multiplier, 2);  // sqrt(128 / 32)
+  EXPECT_EQ(row_of(table, "h.0.moe.experts").reason, "stack of 4 matrices [64, 32]");
+  EXPECT_EQ(row_of(table, "patch.weight").reason, "convolution as [32, 48]");
+}
+
+TEST(Routing, AnyTwoRulesMakeAPreset) {
+  for (const auto* preset : {"regularized_muon+sgd", "muon.moonlight+adamw", "sgd+adamw"}) {
+    RoutingOptions options;
+    options.preset = preset;
+    const auto table = route(network(), options);
+    const std::string text = preset;
+    EXPECT_EQ(row_of(table, "h.0.mlp.c_fc.weight").rule, text.substr(0, text.find('+')));
+    EXPECT_EQ(row_of(table, "wte.weight").rule, text.substr(text.find('+') + 1));
+  }
+}
+
+TEST(Routing, OneRuleTakesEverything) {
+  RoutingOptions options;
+  options.preset = "adamw";
+  for (const auto& row : route(network(), options).rows) EXPECT_EQ(row.rule, "adamw");
+  options.preset = "muon";
+  EXPECT_MENTIONS(refusal(options), "h.0.ln_1.weight: rule 'muon' takes matrices");
+  EXPECT_MENTIONS(refusal(options), "found [32]");
+}
+
+TEST(Routing, KeepsExtremeMatricesFromMatrixRules) {
+  const std::vector<Parameter<float>> odd{{.name = "long", .shape = {4, 516}},
+                                          {.name = "just", .shape = {4, 512}},
+                                          {.name = "thin", .shape = {3, 30}}};
+  const auto table = route(odd, RoutingOptions{});
+  EXPECT_EQ(row_of(table, "long").rule, "adamw");
+  EXPECT_EQ(row_of(table, "long").reason, "[4, 516] has an aspect beyond 128");
+  EXPECT_EQ(row_of(table, "just").rule, "muon");
+  EXPECT_EQ(row_of(table, "thin").reason, "[3, 30] has a dimension below 4");
+  RoutingOptions loose;
+  loose.max_aspect = 1000;
+  loose.min_dim = 1;
+  for (const auto& row : route(odd, loose).rows) EXPECT_EQ(row.rule, "muon");
+  RoutingOptions elementwise;  // an elementwise first rule has nothing to fear
+  elementwise.preset = "sgd+adamw";
+  for (const auto& row : route(odd, elementwise).rows) EXPECT_EQ(row.rule, "sgd");
+}
+
+TEST(Routing, GroupsComeFirst) {
+  RoutingOptions options;
+  options.groups = {{.rule = "regularized_muon",
+                     .options = OptionsTree(R"({"epsilon": 0.5})"),
+                     .lr = 0.5,
+                     .adjust_lr = Scale::spectral,
+                     .patterns = {"*.c_fc.weight"}},
+                    {.lr = 0.125, .roles = {"norm", "bias"}}};
+  const auto table = route(network(), options);
+  const auto& fc = row_of(table, "h.0.mlp.c_fc.weight");
+  EXPECT_EQ(fc.rule, "regularized_muon");
+  EXPECT_EQ(fc.lr, 0.5);
+  EXPECT_DOUBLE_EQ(fc.multiplier, 2);
+  EXPECT_EQ(fc.reason, "name matches *.c_fc.weight");
+  // A group without a rule changes what the preset gives.
+  const auto& bias = row_of(table, "h.0.attn.c_attn.bias");
+  EXPECT_EQ(bias.rule, "adamw");
+  EXPECT_EQ(bias.lr, 0.125);
+  EXPECT_EQ(row_of(table, "wte.weight").lr, 1e-3);
+}
+
+TEST(Routing, GroupAndPresetOptionsMerge) {
+  RoutingOptions options;
+  options.hidden.options = OptionsTree(R"({"momentum": 0.5, "ns_steps": 3})");
+  options.groups = {{.options = OptionsTree(R"({"ns_steps": 7})"), .patterns = {"*c_fc*"}}};
+  const auto table = route(network(), options);
+  const auto own = [&](const char* name) {
+    return fields_to_json([&](FieldVisitor& v) {
+      const_cast<AnyRule&>(*row_of(table, name).resolved.rule).fields(v);
+    });
+  };
+  EXPECT_EQ(own("h.0.mlp.c_fc.weight")["ns_steps"], 7);
+  EXPECT_EQ(own("h.0.mlp.c_fc.weight")["momentum"], 0.5);
+  EXPECT_EQ(own("h.0.attn.c_attn.weight")["ns_steps"], 3);
+}
+
+TEST(Routing, EachParameterHasOneRule) {
+  RoutingOptions twice;
+  twice.groups = {{.rule = "sgd", .patterns = {"wte*"}}, {.rule = "adamw", .roles = {"embedding"}}};
+  EXPECT_MENTIONS(refusal(twice), "wte.weight: two rules for one parameter");
+  EXPECT_MENTIONS(refusal(twice), "optimizer.groups[0] and optimizer.groups[1]");
+  auto same = network();
+  same.push_back(same[0]);
+  EXPECT_MENTIONS(refusal({}, same), "wte.weight: two parameters have this name");
+  RoutingOptions none;
+  none.preset = "muon+";
+  EXPECT_MENTIONS(refusal(none), "optimizer.preset: expected RULE or RULE+RULE");
+  none.preset = "";
+  EXPECT_MENTIONS(refusal(none), "optimizer.preset");
+  none.preset = "muon+adamw+sgd";
+  EXPECT_MENTIONS(refusal(none), "optimizer.preset");
+}
+
+TEST(Routing, RefusesMistakes) {
+  RoutingOptions options;
+  options.groups = {{.rule = "sgd", .patterns = {"*.c_proj.*"}}};
+  EXPECT_MENTIONS(refusal(options), "optimizer.groups[0]: no parameter matches");
+  options.groups = {{.rule = "sgd"}};
+  EXPECT_MENTIONS(refusal(options), "needs patterns or roles");
+  options.groups = {{.rule = "sgd", .roles = {"embeding"}}};
+  EXPECT_MENTIONS(refusal(options), "did you mean 'embedding'?");
+  options.groups = {{.rule = "sdg", .roles = {"norm"}}};
+  EXPECT_MENTIONS(refusal(options), "optimizer.groups[0].rule: unknown rule 'sdg'");
+  options.groups = {{.rule = "muon", .roles = {"norm"}}};
+  EXPECT_MENTIONS(refusal(options), "rule 'muon' takes matrices");
+  options.groups = {{.rule = "toy_weights", .adjust_lr = Scale::none, .patterns = {"*c_fc*"}}};
+  EXPECT_MENTIONS(refusal(options), "optimizer.groups[0].adjust_lr");
+  options.groups = {
+      {.rule = "muon", .options = OptionsTree(R"({"momentm": 1})"), .patterns = {"*c_fc*"}}};
+  EXPECT_MENTIONS(refusal(options), "optimizer.groups[0].options.momentm");
+  options.groups = {{.patterns = {"*c_attn.weight"}, .split_sizes = {32, 32}}};
+  EXPECT_MENTIONS(refusal(options), "h.0.attn.c_attn.weight, optimizer.groups[0]: split_sizes");
+  options.groups.clear();
+  options.hidden.patterns = {"*"};
+  EXPECT_MENTIONS(refusal(options), "optimizer.hidden: patterns and roles do not belong here");
+  EXPECT_MENTIONS(
+      message_of<ShapeError>([] {
+        route(std::vector<Parameter<float>>{{.name = "e", .shape = {3, 0}}}, RoutingOptions{});
+      }),
+      "e: parameter: expected rank 1 to 4");
+}
+
+TEST(Routing, SaysTheLineOfAConfigurationFile) {
+  const auto config = Config::from_text(
+      "[optimizer]\npreset = \"muon+adamw\"\n[optimizer.hidden]\nlr = 0.02\n"
+      "options = { momentm = 0.9 }\n",
+      "run.toml");
+  RoutingOptions options;
+  read(config.tree()["optimizer"], options, config.place_of(), "optimizer");
+  EXPECT_EQ(options.hidden.lr, 0.02);
+  EXPECT_MENTIONS(message_of<ConfigError>([&] { route(network(), options, config.place_of()); }),
+                  "run.toml:5: optimizer.hidden.options.momentm");
+}
+
+TEST(Routing, ReadsAndWritesEveryField) {
+  RoutingOptions options;
+  options.groups = {{.rule = "sgd", .lr = 0.5, .patterns = {"a*"}, .split_sizes = {1, 2}}};
+  options.clip.max_norm = 1.5;
+  options.non_finite = NonFinite::tensor;
+  const auto tree = to_json(options);
+  RoutingOptions back;
+  read(tree, back);
+  EXPECT_EQ(to_json(back), tree);
+  EXPECT_EQ(back.groups.at(0).patterns, std::vector<std::string>{"a*"});
+  EXPECT_EQ(back.clip.max_norm, 1.5);
+}
+
+TEST(Matrices, FollowTheLayout) {
+  const auto sizes = [](const std::vector<MatrixShape>& all) {
+    std::vector<std::pair<Index, Index>> pairs;
+    for (const auto& m : all) pairs.emplace_back(m.rows, m.cols);
+    return pairs;
+  };
+  using Sizes = std::vector<std::pair<Index, Index>>;
+  const auto automatic = Layout::automatic;
+  EXPECT_EQ(sizes(matrices_of({7}, Role::bias, automatic)), (Sizes{{1, 7}}));
+  EXPECT_EQ(sizes(matrices_of({3, 5}, Role::hidden, Layout::stack)), (Sizes{{3, 5}}));
+  EXPECT_EQ(sizes(matrices_of({8, 4, 3, 3}, Role::convolution, automatic)), (Sizes{{8, 36}}));
+  EXPECT_EQ(sizes(matrices_of({2, 4, 6}, Role::hidden, automatic)), (Sizes{{4, 6}, {4, 6}}));
+  EXPECT_EQ(sizes(matrices_of({2, 4, 6}, Role::hidden, Layout::conv)), (Sizes{{2, 24}}));
+  EXPECT_EQ(sizes(matrices_of({2, 2, 4, 6}, Role::hidden, Layout::stack)),
+            (Sizes{{4, 6}, {4, 6}, {4, 6}, {4, 6}}));
+  EXPECT_EQ(sizes(matrices_of({6, 4}, Role::hidden, automatic, {2, 4})), (Sizes{{2, 4}, {4, 4}}));
+}
+
+TEST(Patterns, MatchStarsAndQuestionMarks) {
+  EXPECT_TRUE(matches("*", ""));
+  EXPECT_TRUE(matches("*.weight", "h.0.weight"));
+  EXPECT_TRUE(matches("h.?.mlp.*", "h.3.mlp.c_fc.weight"));
+  EXPECT_TRUE(matches("*a*b", "aab-ab"));
+  EXPECT_FALSE(matches("h.?.mlp", "h.12.mlp"));
+  EXPECT_FALSE(matches("*.weight", "h.0.weights"));
+  EXPECT_FALSE(matches("", "a"));
+}
+
+TEST(RoutingTable, PrintsOneLineATensor) {
+  const auto text = route(network(), RoutingOptions{}).to_text();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 10);
+  for (const auto* part : {"tensor", "shape", "role", "rule", "learning rate", "multiplier",
+                           "reason", "[96, 32]", "embedding", "convolution as [32, 48]"}) {
+    EXPECT_MENTIONS(text, part);
+  }
+}
+
+}  // namespace
+}  // namespace muonflow::optim
