@@ -21,6 +21,6 @@ configure_package_config_file(cmake/muonflowConfig.cmake.in "${PROJECT_BINARY_DI
 # Before 1.0 a new minor version may change the interface.
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/muonflowConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/muonflowConfig.cmake" "${PROJECT_BINARY_DIR}/muonflowConfigVersion.cmake"
-              cmake/FindHighway.cmake cmake/FindOpenBLASOpenMP.cmake
+              cmake/FindHighway.cmake cmake/FindOpenBLASOpenMP.cmake cmake/Finddnnl.cmake
         DESTINATION "${muonflow_package_folder}")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -52,7 +52,8 @@ TEST(Austen, AnotherTextIsNotTheDataSet) {
 TEST(Austen, TheInstalledPackageIsTheDataSet) {
   if (!find(austen(), {})) GTEST_SKIP() << "r-cran-janeaustenr is not installed";
   const auto text = load("austen");
-  EXPECT_EQ(static_cast<std::int64_t>(text.training.size() + text.validation.size()), austen().bytes);
+  EXPECT_EQ(static_cast<std::int64_t>(text.training.size() + text.validation.size()),
+            austen().bytes);
   const std::string opening = "Persuasion\n";
   EXPECT_TRUE(std::equal(opening.begin(), opening.end(), text.validation.begin()));
 }

@@ -74,6 +74,11 @@ TEST(Datasets, AbsenceTellsTheCommand) {
                 ": no data set toy there (obtain it with: printf 0123456789 > DIR/toy.txt)");
 }
 
+TEST(Datasets, AMissingPlaceIsSaidToBeMissing) {
+  EXPECT_EQ(message_of<IoError>([] { (void)load(toy(), "/no/such/place"); }),
+            "/no/such/place: no such file or folder");
+}
+
 TEST(Datasets, AnotherTextIsRefused) {
   const TemporaryFolder folder;
   write_file(folder / "toy.txt", "012345678X");

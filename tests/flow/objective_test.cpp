@@ -6,6 +6,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "tests/flow/problems.hpp"
+#include "tests/support/message_of.hpp"
 
 namespace muonflow::flow {
 namespace {
@@ -23,7 +24,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-class EveryObjective : public testing::TestWithParam<Case> {
+class EveryObjective : public ::testing::TestWithParam<Case> {
  protected:
   template <class T>
   Problem<T> problem(std::int64_t particles) const {
@@ -101,32 +102,22 @@ TEST_P(EveryObjective, InfimumIsALowerBound) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, ::testing::ValuesIn(cases()),
                          [](const auto& entry) {
                            return entry.param.name + "_" + std::string(enum_name(entry.param.risk));
                          });
 
 TEST(Objectives, RefuseARiskTheyDoNotHave) {
   const Json table = {{"kind", "quadratic"}, {"risk", "squared"}};
-  try {
-    objectives().at("quadratic").read(table, {});
-    FAIL() << "no error";
-  } catch (const ConfigError& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "objective.risk: objective 'quadratic' has no risk 'squared': expected one of linear");
-  }
+  EXPECT_EQ(testing::message_of<ConfigError>([&] { objectives().at("quadratic").read(table, {}); }),
+            "objective.risk: objective 'quadratic' has no risk 'squared': expected one of linear");
 }
 
 TEST(Objectives, RefuseUnknownKeysWithTheNearest) {
   const Json table = {{"kind", "tanh_ridge"}, {"feature", 4}};
-  try {
-    objectives().at("tanh_ridge").read(table, {});
-    FAIL() << "no error";
-  } catch (const ConfigError& error) {
-    EXPECT_NE(std::string(error.what()).find("did you mean 'features'"), std::string::npos)
-        << error.what();
-  }
+  const auto message =
+      testing::message_of<ConfigError>([&] { objectives().at("tanh_ridge").read(table, {}); });
+  EXPECT_NE(message.find("did you mean 'features'"), std::string::npos) << message;
 }
 
 TEST(Objectives, RefuseDataThatDoesNotFit) {

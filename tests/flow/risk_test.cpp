@@ -9,7 +9,7 @@
 namespace muonflow::flow {
 namespace {
 
-class EveryRisk : public testing::TestWithParam<RiskKind> {};
+class EveryRisk : public ::testing::TestWithParam<RiskKind> {};
 
 TEST_P(EveryRisk, GradientIsTheDifferenceQuotient) {
   const Risk risk(GetParam(), {1, -1, 1}, "test");
@@ -27,7 +27,8 @@ TEST_P(EveryRisk, GradientIsTheDifferenceQuotient) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryRisk,
-                         testing::Values(RiskKind::squared, RiskKind::logistic, RiskKind::linear));
+                         ::testing::Values(RiskKind::squared, RiskKind::logistic,
+                                           RiskKind::linear));
 
 TEST(Risk, ValuesByHand) {
   EXPECT_DOUBLE_EQ(Risk(RiskKind::squared, {1, 2}, "t").value(std::vector{0.0, 0.0}), 2.5);

@@ -46,7 +46,7 @@ struct StopsAfter : Observer<double> {
   }
 };
 
-class Resume : public testing::TestWithParam<std::string> {};
+class Resume : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Resume, GoesOnWithTheSameBits) {
   const auto options = options_of(kSmall, {"integrator.kind=" + GetParam(), "integrator.step=0.01",
@@ -81,7 +81,7 @@ TEST_P(Resume, GoesOnWithTheSameBits) {
   EXPECT_EQ(cursor.ledger.largest_relative_error, whole.cursor.ledger.largest_relative_error);
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, Resume, testing::ValuesIn(integrators().names()));
+INSTANTIATE_TEST_SUITE_P(Registry, Resume, ::testing::ValuesIn(integrators().names()));
 
 TEST(Simulate, SaysWhenItDiverges) {
   // Leapfrog on a stiff bowl without a bound on the velocity: gamma lambda h^2 is far above 4.

@@ -5,17 +5,15 @@
 #include <limits>
 
 #include "muonflow/core/error.hpp"
+#include "tests/support/message_of.hpp"
 
 namespace muonflow::flow {
 namespace {
 
+template <class Kind>
 std::string message_of(const TensorMap& tensors, const Layout& layout) {
-  try {
-    state_from<double>(tensors, layout, "start.safetensors");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return testing::message_of<Kind>(
+      [&] { state_from<double>(tensors, layout, "start.safetensors"); });
 }
 
 TEST(DrawState, AParticleDependsOnItsIndexAlone) {
@@ -55,20 +53,20 @@ TEST(State, MomentaAreZeroWhereNoneAreGiven) {
 
 TEST(State, RefusesWhatDoesNotFitInOneLine) {
   const auto tensors = state_tensors(draw_state<double>(Layout(2, 3, 4), 3, 1));
-  const auto line = message_of(tensors, Layout(2, 4, 3));
+  const auto line = message_of<ShapeError>(tensors, Layout(2, 4, 3));
   EXPECT_EQ(line,
             "start.safetensors, tensor W: expected shape [2, 4, 3] as [N, m, n], found [2, 3, 4]");
-  EXPECT_NE(message_of({}, Layout(2, 4, 3)).find("no tensor 'W'"), std::string::npos);
+  EXPECT_NE(message_of<ShapeError>({}, Layout(2, 4, 3)).find("no tensor 'W'"), std::string::npos);
   auto wrong = tensors;
   wrong["M"] = make_tensor<double>({2, 3}, std::vector<double>(6));
-  EXPECT_NE(message_of(wrong, Layout(2, 3, 4)).find("tensor M"), std::string::npos);
+  EXPECT_NE(message_of<ShapeError>(wrong, Layout(2, 3, 4)).find("tensor M"), std::string::npos);
   EXPECT_THROW(layout_of(wrong = {{"W", wrong["M"]}}, "x"), ShapeError);
 }
 
 TEST(State, RefusesNumbersThatAreNotFinite) {
   auto state = draw_state<double>(Layout(3, 2, 2), 3, 1);
   state.M(1, 2) = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_EQ(message_of(state_tensors(state), state.layout),
+  EXPECT_EQ(message_of<DataError>(state_tensors(state), state.layout),
             "start.safetensors, tensor M, particle 1: expected finite numbers, found NaN");
   state.M(1, 2) = std::numeric_limits<double>::infinity();
   EXPECT_THROW(state_from<double>(state_tensors(state), state.layout, "x"), DataError);

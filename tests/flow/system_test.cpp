@@ -21,7 +21,7 @@ Problem<double> with_geometry(const std::string& name, double weight = 1) {
   return make_problem<double>(read_options(config.tree(), {}));
 }
 
-class EveryGeometry : public testing::TestWithParam<std::string> {};
+class EveryGeometry : public ::testing::TestWithParam<std::string> {};
 
 // What System makes of all particles at once is the mean of what the potential says of each.
 TEST_P(EveryGeometry, VelocityAndMeansAreThoseOfTheParticles) {
@@ -63,7 +63,7 @@ TEST_P(EveryGeometry, PotentialsOfScaledMomenta) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryGeometry,
-                         testing::ValuesIn(geometry::geometries().names()));
+                         ::testing::ValuesIn(geometry::geometries().names()));
 
 TEST(System, SpectraAreThoseOfTheParticles) {
   auto problem = with_geometry("frobenius");

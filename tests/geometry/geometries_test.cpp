@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/geometry/entry.hpp"
+#include "muonflow/geometry/potential.hpp"
 #include "tests/reference/matrices.hpp"
 
 namespace muonflow::geometry {
@@ -145,6 +148,16 @@ TEST_P(EveryGeometry, ValueGradientAndPairingAgreeWithTheirParts) {
     EXPECT_TRUE(d == gradient(p));
     EXPECT_NEAR(all.value, value(p), 1e-13 * all.value);
     EXPECT_NEAR(all.pairing, (p.array() * d.array()).sum(), 1e-12 * std::abs(all.pairing));
+  }
+}
+
+TEST_P(EveryGeometry, ScaledValuesAreValuesOfScaledMatrices) {
+  const Matrix<double> p = gaussian(5, 8, 114);
+  const std::array<double, 4> scales{0.0, 1e-3, 1.0, 7.5};
+  std::array<double, 4> values{};
+  phi->scaled_values(p, scales, values, workspace);
+  for (std::size_t j = 0; j < scales.size(); ++j) {
+    EXPECT_NEAR(values[j], value(scales[j] * p), 1e-13 * values[j]) << scales[j];
   }
 }
 

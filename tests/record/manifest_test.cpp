@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/version.hpp"
@@ -25,8 +24,9 @@ TEST(Manifest, HoldsWhatARunNeedsToBeRepeated) {
   EXPECT_EQ(manifest["threads"], 2);
   EXPECT_EQ(manifest["config"]["lr"], 0.02);
   EXPECT_EQ(manifest["blas"], "openblas");
-  EXPECT_TRUE(std::regex_match(manifest["created"].get<std::string>(),
-                               std::regex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")));
+  auto form = manifest["created"].get<std::string>();
+  for (char& c : form) c = c >= '0' && c <= '9' ? '0' : c;
+  EXPECT_EQ(form, "0000-00-00T00:00:00Z");
 }
 
 TEST(Manifest, DescribesTheMachineWithoutItsName) {

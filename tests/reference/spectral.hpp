@@ -89,7 +89,8 @@ inline Matrix<double> polar(const Matrix<double>& a, double cutoff) {
   return map_singular_values(a, [=](long double s) -> long double { return s > cutoff ? 1 : 0; });
 }
 
-inline Matrix<double> regularized_polar(const Matrix<double>& a, double epsilon) {
+template <class MatrixOrSvd>
+Matrix<double> regularized_polar(const MatrixOrSvd& a, double epsilon) {
   return map_singular_values(a, [=](long double s) -> long double {
     return s > 0 ? s / std::hypot(s, static_cast<long double>(epsilon)) : 0;
   });

@@ -156,11 +156,20 @@ void write_flow_run(const std::filesystem::path& folder, const SyntheticFlow& o)
                {"energy", energy},
                {"dissipated", dissipated},
                {"ledger_error", start - energy - dissipated},
+               {"relative_ledger_error", std::abs(start - energy - dissipated) / start},
                {"momentum_op_norm", spectrum.front()}};
-    if (o.spectra) event["spectrum"] = spectrum;
+    if (o.spectra) event["momentum_spectrum"] = spectrum;
     run.event(event);
   }
-  if (o.ended) run.summary({{"wall_seconds", 1.25}, {"ending", "finished"}});
+  if (!o.ended) return;
+  run.summary({{"ending", "finished"},
+               {"steps", o.records * kStepsARecord},
+               {"objective_increases", 900},
+               {"energy_increases", 0},
+               {"largest_relative_ledger_error", 1.5e-4},
+               {"fitted_rate", 0.57},
+               {"fitted_rate_interval", {0.56, 0.58}},
+               {"wall_seconds", 1.25}});
 }
 
 }  // namespace muonflow::testing

@@ -3,155 +3,25 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "muonflow/core/detail/safetensors_header.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/file.hpp"
 
 namespace muonflow {
 namespace {
 
+using detail::safetensors_excerpt;
+using detail::SafetensorsEntry;
+using detail::tensor_place;
+
 constexpr std::uint64_t kMaximumHeader = 100'000'000;  // the format's own limit
-constexpr std::size_t kMaximumRank = 64;
 constexpr std::string_view kMetadata = "__metadata__";
-constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
-
-struct Entry {
-  std::string name;
-  std::string dtype;
-  std::vector<std::uint64_t> shape;
-  std::vector<std::uint64_t> offsets;  // begin, end; relative to the end of the header
-  std::set<std::string> keys;          // those given so far
-};
-
-std::string excerpt(const std::string& text) {
-  return text.size() <= 80 ? text : text.substr(0, 77) + "...";
-}
-
-std::string place_of(const std::string& file, const std::string& tensor) {
-  return file + ": tensor '" + excerpt(tensor) + "'";
-}
-
-// Reads the header as a stream of tokens: duplicate keys are seen (a tree would drop them), and a
-// hostile document is refused at its first wrong token, so that memory stays proportional to real
-// entries.
-class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
- public:
-  explicit HeaderReader(std::string file) : file_(std::move(file)) {}
-
-  std::vector<Entry> entries;
-  std::map<std::string, std::string> metadata;
-
-  bool start_object(std::size_t) override {
-    if (state_ == State::start) {
-      state_ = State::root;
-    } else if (state_ == State::root) {
-      state_ = key_ == kMetadata ? State::metadata : State::entry;
-    } else {
-      wrong("an object");
-    }
-    return true;
-  }
-  bool end_object() override {
-    state_ = state_ == State::root ? State::end : State::root;
-    return true;
-  }
-  bool start_array(std::size_t) override {
-    if (state_ != State::entry || key_ == "dtype") wrong("a list");
-    state_ = State::list;
-    return true;
-  }
-  bool end_array() override {
-    state_ = State::entry;
-    return true;
-  }
-  bool key(std::string& name) override {
-    key_ = name;
-    if (state_ == State::root) {
-      if (!names_.insert(name).second) {
-        throw IoError({.place = place_of(file_, name), .what = "named twice in the header"});
-      }
-      if (name != kMetadata) entries.emplace_back().name = name;
-    } else if (state_ == State::metadata) {
-      if (metadata.count(name) != 0) {
-        throw IoError({.place = file_, .what = "metadata '" + excerpt(name) + "' given twice"});
-      }
-    } else {
-      const bool known = name == "dtype" || name == "shape" || name == "data_offsets";
-      if (!known || !entries.back().keys.insert(name).second) {
-        throw IoError({.place = place_of(file_, entries.back().name),
-                       .what = "key '" + excerpt(name) + (known ? "' given twice" : "' is unknown"),
-                       .expected = "dtype, shape and data_offsets, each once"});
-      }
-    }
-    return true;
-  }
-  bool string(std::string& text) override {
-    if (state_ == State::metadata) {
-      metadata[key_] = text;
-    } else if (state_ == State::entry && key_ == "dtype") {
-      entries.back().dtype = text;
-    } else {
-      wrong("text '" + excerpt(text) + "'");
-    }
-    return true;
-  }
-  bool number_unsigned(std::uint64_t value) override {
-    if (state_ != State::list || value > kLargest) wrong(std::to_string(value));
-    auto& list = key_ == "shape" ? entries.back().shape : entries.back().offsets;
-    if (list.size() >= (key_ == "shape" ? kMaximumRank : 2)) wrong("a longer list");
-    list.push_back(value);
-    return true;
-  }
-  bool number_integer(std::int64_t value) override { return wrong(std::to_string(value)); }
-  bool number_float(double, const std::string& text) override { return wrong(excerpt(text)); }
-  bool boolean(bool value) override { return wrong(value ? "true" : "false"); }
-  bool null() override { return wrong("null"); }
-  bool binary(binary_t&) override { return wrong("binary"); }
-  bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::json::exception&) override {
-    throw IoError({.place = file_,
-                   .what = "the header is not JSON (byte " + std::to_string(position) + " of it)"});
-  }
-
- private:
-  enum class State { start, root, metadata, entry, list, end };
-
-  bool wrong(const std::string& found) const {
-    switch (state_) {
-      case State::start:
-      case State::end:
-        throw IoError({.place = file_, .expected = "a JSON object as header", .found = found});
-      case State::root:
-        throw IoError({.place = place_of(file_, key_),
-                       .expected = "an object of dtype, shape and data_offsets",
-                       .found = found});
-      case State::metadata:
-        throw IoError({.place = file_,
-                       .what = "metadata '" + excerpt(key_) + "'",
-                       .expected = "a text",
-                       .found = found});
-      default:
-        throw IoError({.place = place_of(file_, entries.back().name),
-                       .what = key_,
-                       .expected = key_ == "dtype"   ? "a text"
-                                   : key_ == "shape" ? "at most 64 whole numbers, 0 or more"
-                                                     : "two whole numbers, 0 or more",
-                       .found = found});
-    }
-  }
-
-  std::string file_;
-  State state_ = State::start;
-  std::string key_;
-  std::set<std::string> names_;
-};
 
 // The dtype and shape of an entry, once they are known to agree with its byte range.
-Tensor checked_tensor(const Entry& entry, const std::string& file) {
-  const auto place = place_of(file, entry.name);
+Tensor checked_tensor(const SafetensorsEntry& entry, const std::string& file) {
+  const auto place = tensor_place(file, entry.name);
   if (entry.keys.size() != 3) {
     throw IoError({.place = place, .what = "needs each of dtype, shape and data_offsets"});
   }
@@ -160,14 +30,15 @@ Tensor checked_tensor(const Entry& entry, const std::string& file) {
     throw IoError({.place = place,
                    .what = "dtype",
                    .expected = "one of F64, F32, F16, BF16, I64, I32",
-                   .found = excerpt(entry.dtype)});
+                   .found = safetensors_excerpt(entry.dtype)});
   }
   Tensor tensor{.dtype = *dtype, .shape = {entry.shape.begin(), entry.shape.end()}, .bytes = {}};
   std::int64_t size = static_cast<std::int64_t>(size_of(*dtype));
   for (const auto dimension : tensor.shape) {
     if (__builtin_mul_overflow(size, dimension, &size)) {
       throw IoError(
-          {.place = place, .what = "shape " + excerpt(to_string(tensor.shape)) + " is too large"});
+          {.place = place,
+           .what = "shape " + safetensors_excerpt(to_string(tensor.shape)) + " is too large"});
     }
   }
   if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1] ||
@@ -178,21 +49,23 @@ Tensor checked_tensor(const Entry& entry, const std::string& file) {
     }
     throw IoError({.place = place,
                    .expected = std::to_string(size) + " bytes for " + entry.dtype + " " +
-                               excerpt(to_string(tensor.shape)),
+                               safetensors_excerpt(to_string(tensor.shape)),
                    .found = found + "]"});
   }
   return tensor;
 }
 
 // The bytes must be covered from the first to the last without overlap or hole.
-void check_coverage(std::vector<Entry>& entries, std::uint64_t data_size, const std::string& file) {
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
+void check_coverage(std::vector<SafetensorsEntry>& entries, std::uint64_t data_size,
+                    const std::string& file) {
+  std::sort(
+      entries.begin(), entries.end(),
+      [](const SafetensorsEntry& a, const SafetensorsEntry& b) { return a.offsets < b.offsets; });
   std::uint64_t end = 0;
   for (const auto& entry : entries) {
     const auto begin = entry.offsets[0];
     if (begin != end) {
-      throw IoError({.place = place_of(file, entry.name),
+      throw IoError({.place = tensor_place(file, entry.name),
                      .what = begin < end ? "its bytes overlap another tensor's"
                                          : "its bytes leave a hole before them",
                      .expected = "data_offsets from " + std::to_string(end),
@@ -200,7 +73,7 @@ void check_coverage(std::vector<Entry>& entries, std::uint64_t data_size, const 
     }
     end = entry.offsets[1];
     if (end > data_size) {
-      throw IoError({.place = place_of(file, entry.name),
+      throw IoError({.place = tensor_place(file, entry.name),
                      .what = "its bytes pass the end of the file",
                      .expected = "at most " + std::to_string(data_size) + " bytes of data",
                      .found = "data_offsets to " + std::to_string(end),
@@ -263,17 +136,17 @@ std::vector<TensorMap::const_iterator> file_order(const TensorMap& tensors) {
 Safetensors read_safetensors(const std::filesystem::path& path) {
   InputFile file(path);
   const auto name = path.string();
-  HeaderReader reader(name);
   std::uint64_t data_size = file.size();
+  detail::SafetensorsHeader header;
   {
-    const auto header = read_header(file, name);
-    data_size -= header.size() + sizeof(std::uint64_t);
-    nlohmann::json::sax_parse(header, &reader);
+    const auto text = read_header(file, name);
+    data_size -= text.size() + sizeof(std::uint64_t);
+    header = detail::parse_safetensors_header(text, name);
   }
-  for (const auto& entry : reader.entries) (void)checked_tensor(entry, name);
-  check_coverage(reader.entries, data_size, name);
-  Safetensors result{.tensors = {}, .metadata = std::move(reader.metadata)};
-  for (const auto& entry : reader.entries) {
+  for (const auto& entry : header.entries) (void)checked_tensor(entry, name);
+  check_coverage(header.entries, data_size, name);
+  Safetensors result{.tensors = {}, .metadata = std::move(header.metadata)};
+  for (const auto& entry : header.entries) {
     Tensor tensor = checked_tensor(entry, name);
     tensor.bytes.resize(static_cast<std::size_t>(entry.offsets[1] - entry.offsets[0]));
     file.read(tensor.bytes);
@@ -292,7 +165,7 @@ void write_safetensors(const std::filesystem::path& path, const TensorMap& tenso
     const auto& [name, tensor] = *it;
     const auto expected = static_cast<std::size_t>(tensor.count()) * size_of(tensor.dtype);
     if (tensor.bytes.size() != expected) {
-      throw ShapeError({.place = place_of(path.string(), name),
+      throw ShapeError({.place = tensor_place(path.string(), name),
                         .expected = std::to_string(expected) + " bytes",
                         .found = std::to_string(tensor.bytes.size())});
     }

@@ -12,6 +12,10 @@ namespace fs = std::filesystem;
 
 fs::path located(const DatasetEntry& entry, const fs::path& from) {
   if (auto file = find(entry, from)) return *file;
+  std::error_code ignored;
+  if (!from.empty() && !fs::exists(from, ignored)) {
+    throw IoError({.place = from.string(), .what = "no such file or folder"});
+  }
   throw IoError({.place = from.empty() ? "data set " + entry.name : from.string(),
                  .what = from.empty() ? "is not installed" : "no data set " + entry.name + " there",
                  .advice = "obtain it with: " + entry.obtain});

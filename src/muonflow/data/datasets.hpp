@@ -30,7 +30,7 @@ const Registry<DatasetEntry>& datasets();
 // The data file: `from` itself, the first of the entry's layouts in the folder `from`, or, where
 // `from` is empty, that of the installed package. Nothing where there is none.
 std::optional<std::filesystem::path> find(const DatasetEntry& entry,
-                                                  const std::filesystem::path& from);
+                                          const std::filesystem::path& from);
 
 // Reads and verifies it. Throws ConfigError (unknown name), IoError (absent, with the command that
 // obtains it; damaged), DataError (another text than the one the name stands for).
@@ -40,6 +40,6 @@ Corpus load(const std::string& name, const std::filesystem::path& from = {});
 // Copies the verified data file into folder/NAME/, where load(name, folder) finds it.
 // Returns the copy's path.
 std::filesystem::path store(const DatasetEntry& entry, const std::filesystem::path& from,
-                                    const std::filesystem::path& folder);
+                            const std::filesystem::path& folder);
 
 }  // namespace muonflow::data

@@ -11,37 +11,37 @@
 namespace muonflow::data {
 namespace {
 
-using Bytes = std::span<const std::uint8_t>;
+using View = std::span<const std::uint8_t>;
 
 constexpr std::uint64_t kLargestRatio = 1032;  // of deflate: no stream holds more than this
 constexpr std::uint32_t kTextVector = 16;      // STRSXP
-constexpr std::uint32_t kText = 9;             // CHARSXP
+constexpr std::uint32_t kTextItem = 9;         // CHARSXP
 constexpr std::uint32_t kTypeMask = 0xff;
 constexpr std::uint32_t kAttributes = 0x200;  // flag: a pairlist of attributes follows
 
 // Big-endian numbers and bytes from the front of what is left; refuses to pass the end.
 class Cursor {
  public:
-  Cursor(Bytes bytes, std::string place) : bytes_(bytes), place_(std::move(place)) {}
+  Cursor(View bytes, std::string place) : bytes_(bytes), place_(std::move(place)) {}
 
   std::uint32_t word() {
     std::uint32_t value = 0;
     for (const auto byte : take(4)) value = (value << 8) | byte;
     return value;
   }
-  Bytes take(std::size_t count) {
+  View take(std::size_t count) {
     if (count > bytes_.size()) refuse("it ends too early");
     const auto taken = bytes_.first(count);
     bytes_ = bytes_.subspan(count);
     return taken;
   }
-  Bytes rest() const { return bytes_; }
+  View rest() const { return bytes_; }
   [[noreturn]] void refuse(const std::string& what) const {
     throw IoError({.place = place_, .what = "not a data file of texts: " + what});
   }
 
  private:
-  Bytes bytes_;
+  View bytes_;
   std::string place_;
 };
 
@@ -68,7 +68,7 @@ std::vector<std::uint8_t> inflate_chunk(Cursor& file, std::uint32_t length) {
   return raw;
 }
 
-std::string decode_object(Bytes raw, const std::string& place) {
+std::string decode_object(View raw, const std::string& place) {
   Cursor object(raw, place);
   const auto magic = object.take(2);
   if (magic[0] != 'X' || magic[1] != '\n') object.refuse("no XDR object");
@@ -86,7 +86,7 @@ std::string decode_object(Bytes raw, const std::string& place) {
   std::string text;
   const auto lines = object.word();
   for (std::uint32_t line = 0; line < lines; ++line) {
-    if ((object.word() & kTypeMask) != kText) object.refuse("a line that is no text");
+    if ((object.word() & kTypeMask) != kTextItem) object.refuse("a line that is no text");
     const auto length = object.word();
     if (length > std::uint32_t{INT32_MAX}) object.refuse("a line that is missing");  // R's NA
     const auto bytes = object.take(length);

@@ -10,16 +10,15 @@
 
 namespace muonflow::data {
 
-std::vector<std::uint8_t> read_text(const std::filesystem::path& path) {
+Bytes read_text(const std::filesystem::path& path) {
   InputFile file(path);
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(file.size()));
+  Bytes bytes(static_cast<std::size_t>(file.size()));
   file.read(std::as_writable_bytes(std::span(bytes)));
   if (bytes.empty()) throw DataError({.place = path.string(), .what = "the text is empty"});
   return bytes;
 }
 
-Corpus split_tail(std::vector<std::uint8_t> bytes, double validation_fraction,
-                const std::string& name) {
+Corpus split_tail(Bytes bytes, double validation_fraction, const std::string& name) {
   if (!(validation_fraction > 0 && validation_fraction < 1)) {
     throw ConfigError({.place = name,
                        .what = "validation fraction",
@@ -43,7 +42,7 @@ Corpus split_tail(std::vector<std::uint8_t> bytes, double validation_fraction,
 }
 
 Corpus load_files(const std::filesystem::path& path, const std::filesystem::path& validation,
-               double validation_fraction) {
+                  double validation_fraction) {
   auto bytes = read_text(path);
   if (validation.empty()) return split_tail(std::move(bytes), validation_fraction, path.string());
   return {std::move(bytes), read_text(validation)};

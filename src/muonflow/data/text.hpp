@@ -1,5 +1,5 @@
-// Corpus as bytes, in a part to train on and a part to validate on. A token is a byte: no vocabulary
-// to make, and every text can be read.
+// Text as bytes, in a part to train on and a part to validate on. A token is a byte: there is no
+// vocabulary to make, and every text can be read.
 #pragma once
 
 #include <cstdint>
@@ -11,22 +11,23 @@ namespace muonflow::data {
 
 inline constexpr std::int64_t kByteVocabulary = 256;
 
+using Bytes = std::vector<std::uint8_t>;
+
 struct Corpus {
-  std::vector<std::uint8_t> training;
-  std::vector<std::uint8_t> validation;
+  Bytes training;
+  Bytes validation;
 };
 
 // Throws IoError (missing, unreadable), DataError (empty).
-std::vector<std::uint8_t> read_text(const std::filesystem::path& path);
+Bytes read_text(const std::filesystem::path& path);
 
 // The last `validation_fraction` of the bytes, in (0, 1), is for validation; both parts get at
 // least one byte. Throws ConfigError for another fraction, DataError for a text of less than two
 // bytes; `name` is for messages.
-Corpus split_tail(std::vector<std::uint8_t> bytes, double validation_fraction,
-                const std::string& name);
+Corpus split_tail(Bytes bytes, double validation_fraction, const std::string& name);
 
 // A text file of one's own: `validation` is a second file, or empty for the tail of the first.
 Corpus load_files(const std::filesystem::path& path, const std::filesystem::path& validation,
-               double validation_fraction);
+                  double validation_fraction);
 
 }  // namespace muonflow::data

@@ -33,8 +33,7 @@ void SmoothedNuclear<T>::scaled_values(const ConstMatrixRef<T>& p, std::span<con
   for (std::size_t j = 0; j < scales.size(); ++j) {
     values[j] = outcome.ok() ? 0 : std::numeric_limits<double>::quiet_NaN();
     for (std::size_t i = s.size(); i-- > 0;) {
-      values[j] +=
-          linalg::smoothed_value(scales[j] * static_cast<double>(s[i]), options_.epsilon);
+      values[j] += linalg::smoothed_value(scales[j] * static_cast<double>(s[i]), options_.epsilon);
     }
   }
 }

@@ -4,8 +4,7 @@
 //   Phi(P)  = sum_i sqrt(s_i^2 + epsilon^2) - epsilon            min(m, n) terms, so Phi(0) = 0
 //   grad    = (P P^T + epsilon^2 I)^(-1/2) P                     s -> s / sqrt(s^2 + epsilon^2)
 //   Phi*(X) = epsilon sum_i 1 - sqrt(1 - x_i^2)                  ||X||_op <= 1, else infinity
-//   epsilon^2 / (K^2 + epsilon^2)^(3/2) <= Hessian <= 1 / epsilon   the lower bound on ||P||_op <=
-//   K
+//   Hessian <= 1 / epsilon, and >= epsilon^2 / (K^2 + epsilon^2)^(3/2) on ||P||_op <= K
 #pragma once
 
 #include "muonflow/geometry/entry.hpp"

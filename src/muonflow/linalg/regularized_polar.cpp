@@ -36,25 +36,23 @@ double regularized(double s, double epsilon) {
 template <class T>
 RegularizedPolar by_svd(MatrixRef<T> x, double epsilon, Scratch& scratch) {
   RegularizedPolar result;
-  result.outcome = map_singular_values<T>(
-      x,
-      [&](std::span<double> s) {
-        // The decomposition's own error: below it, a value says nothing where epsilon does not hide
-        // it.
-        double cutoff = support_cutoff<double>(x.rows(), x.cols(), s[0], 0);
-        if (epsilon == 0) {
-          double squares = 0;
-          for (const double v : s) squares += s[0] > 0 ? (v / s[0]) * (v / s[0]) : 0;
-          cutoff = support_cutoff<T>(x.rows(), x.cols(), s[0], s[0] * std::sqrt(squares));
-        }
-        for (std::size_t i = s.size(); i-- > 0;) {
-          result.potential += smoothed_value(s[i], epsilon);
-          const double value = epsilon < cutoff && s[i] <= cutoff ? 0 : regularized(s[i], epsilon);
-          result.pairing += s[i] * value;
-          s[i] = value;
-        }
-      },
-      scratch);
+  const auto map = [&](std::span<double> s) {
+    // The decomposition's own error: below it, a value says nothing where epsilon does not hide
+    // it.
+    double cutoff = support_cutoff<double>(x.rows(), x.cols(), s[0], 0);
+    if (epsilon == 0) {
+      double squares = 0;
+      for (const double v : s) squares += s[0] > 0 ? (v / s[0]) * (v / s[0]) : 0;
+      cutoff = support_cutoff<T>(x.rows(), x.cols(), s[0], s[0] * std::sqrt(squares));
+    }
+    for (std::size_t i = s.size(); i-- > 0;) {
+      result.potential += smoothed_value(s[i], epsilon);
+      const double value = epsilon < cutoff && s[i] <= cutoff ? 0 : regularized(s[i], epsilon);
+      result.pairing += s[i] * value;
+      s[i] = value;
+    }
+  };
+  result.outcome = map_singular_values<T>(x, map, scratch);
   return result;
 }
 

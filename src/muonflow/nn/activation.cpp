@@ -5,13 +5,14 @@
 
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/nn/detail/check.hpp"
-#include "muonflow/nn/detail/row_grain.hpp"
+#include "muonflow/nn/detail/row_cuts.hpp"
 #include "muonflow/nn/detail/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/nn/activation.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target:
+#include "muonflow/nn/detail/choose_target.hpp"
 #include "muonflow/nn/detail/simd-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -115,27 +116,36 @@ double normal_density(double x) {
   return std::exp(-0.5 * x * x) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
 }
 
-void forward(Activation kind, const float* x, float* y, Index count) {
-  HWY_DYNAMIC_DISPATCH(forward_float)(kind, x, y, count);
+void erf_forward_double(Activation, const double* x, double* y, Index count) {
+  for (Index i = 0; i < count; ++i) y[i] = x[i] * normal_cdf(x[i]);
 }
-void forward(Activation kind, const double* x, double* y, Index count) {
-  if (kind == Activation::gelu_tanh) {
-    HWY_DYNAMIC_DISPATCH(forward_double)(kind, x, y, count);
-  } else {
-    for (Index i = 0; i < count; ++i) y[i] = x[i] * normal_cdf(x[i]);
+void erf_backward_double(Activation, const double* x, double* gradient, Index count) {
+  for (Index i = 0; i < count; ++i) {
+    gradient[i] *= normal_cdf(x[i]) + x[i] * normal_density(x[i]);
   }
 }
-void backward(Activation kind, const float* x, float* gradient, Index count) {
-  HWY_DYNAMIC_DISPATCH(backward_float)(kind, x, gradient, count);
+
+// The loop over one row.
+template <class T>
+using RowLoop = void (*)(Activation, const T*, T*, Index);
+
+RowLoop<float> forward_for(Activation, float) { return HWY_DYNAMIC_DISPATCH(forward_float); }
+RowLoop<double> forward_for(Activation kind, double) {
+  return kind == Activation::gelu_erf ? erf_forward_double : HWY_DYNAMIC_DISPATCH(forward_double);
 }
-void backward(Activation kind, const double* x, double* gradient, Index count) {
-  if (kind == Activation::gelu_tanh) {
-    HWY_DYNAMIC_DISPATCH(backward_double)(kind, x, gradient, count);
-  } else {
-    for (Index i = 0; i < count; ++i) {
-      gradient[i] *= normal_cdf(x[i]) + x[i] * normal_density(x[i]);
+RowLoop<float> backward_for(Activation, float) { return HWY_DYNAMIC_DISPATCH(backward_float); }
+RowLoop<double> backward_for(Activation kind, double) {
+  return kind == Activation::gelu_erf ? erf_backward_double : HWY_DYNAMIC_DISPATCH(backward_double);
+}
+
+template <class T>
+void for_rows(RowLoop<T> loop, Activation kind, const ConstMatrixRef<T>& x, MatrixRef<T> out) {
+  check_shape("activation", "output", out, x.rows(), x.cols());
+  parallel_for(x.rows(), row_grain(x.cols()), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      loop(kind, x.data() + i * x.outerStride(), out.data() + i * out.outerStride(), x.cols());
     }
-  }
+  });
 }
 
 }  // namespace
@@ -143,24 +153,14 @@ void backward(Activation kind, const double* x, double* gradient, Index count) {
 
 template <class T>
 void activation_forward(Activation kind, const ConstMatrixRef<T>& x, MatrixRef<T> y) {
-  detail::check_shape("activation", "y", y, x.rows(), x.cols());
-  parallel_for(x.rows(), detail::row_grain(x.cols()), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      detail::forward(kind, x.data() + i * x.outerStride(), y.data() + i * y.outerStride(),
-                      x.cols());
-    }
-  });
+  detail::choose_target();
+  detail::for_rows<T>(detail::forward_for(kind, T()), kind, x, y);
 }
 
 template <class T>
 void activation_backward(Activation kind, const ConstMatrixRef<T>& x, MatrixRef<T> gradient) {
-  detail::check_shape("activation", "gradient", gradient, x.rows(), x.cols());
-  parallel_for(x.rows(), detail::row_grain(x.cols()), [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      detail::backward(kind, x.data() + i * x.outerStride(),
-                       gradient.data() + i * gradient.outerStride(), x.cols());
-    }
-  });
+  detail::choose_target();
+  detail::for_rows<T>(detail::backward_for(kind, T()), kind, x, gradient);
 }
 
 template void activation_forward<float>(Activation, const ConstMatrixRef<float>&, MatrixRef<float>);

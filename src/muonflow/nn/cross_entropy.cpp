@@ -5,13 +5,14 @@
 
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/nn/detail/check.hpp"
-#include "muonflow/nn/detail/row_grain.hpp"
+#include "muonflow/nn/detail/row_cuts.hpp"
 #include "muonflow/nn/detail/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/nn/cross_entropy.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target:
+#include "muonflow/nn/detail/choose_target.hpp"
 #include "muonflow/nn/detail/simd-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -84,6 +85,7 @@ double cross_entropy_forward(const ConstMatrixRef<T>& logits, std::span<const st
   detail::check_size("cross entropy", "targets", targets, rows);
   detail::check_size("cross entropy", "lse", lse, rows);
   detail::check_size("cross entropy", "losses", losses, rows);
+  detail::choose_target();
   const auto log_sum = detail::log_sum_exp_for(T());
   parallel_for(rows, detail::row_grain(logits.cols()), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
@@ -105,6 +107,7 @@ void cross_entropy_backward(MatrixRef<T> logits, std::span<const std::int32_t> t
   detail::check_size("cross entropy", "targets", targets, rows);
   detail::check_size("cross entropy", "lse", lse, rows);
   const T each = scale / static_cast<T>(rows);
+  detail::choose_target();
   const auto softmax = detail::scaled_softmax_for(T());
   parallel_for(rows, detail::row_grain(logits.cols()), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {

@@ -2,7 +2,7 @@
 
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/nn/detail/check.hpp"
-#include "muonflow/nn/detail/row_grain.hpp"
+#include "muonflow/nn/detail/row_cuts.hpp"
 
 namespace muonflow::nn {
 namespace {

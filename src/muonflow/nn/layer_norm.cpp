@@ -6,13 +6,14 @@
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/nn/buffer.hpp"
 #include "muonflow/nn/detail/check.hpp"
-#include "muonflow/nn/detail/row_grain.hpp"
+#include "muonflow/nn/detail/row_cuts.hpp"
 #include "muonflow/nn/detail/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/nn/layer_norm.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target:
+#include "muonflow/nn/detail/choose_target.hpp"
 #include "muonflow/nn/detail/simd-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -126,6 +127,7 @@ void layer_norm_forward(const ConstMatrixRef<T>& x, std::span<const T> gain,
   if (!bias.empty()) detail::check_size("layer norm", "bias", bias, x.cols());
   detail::check_size("layer norm", "mean", mean, x.rows());
   detail::check_size("layer norm", "reciprocal", reciprocal, x.rows());
+  detail::choose_target();
   const auto row = detail::forward_for(T());
   parallel_for(x.rows(), detail::row_grain(x.cols()), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
@@ -151,17 +153,14 @@ void layer_norm_backward(const ConstMatrixRef<T>& x, std::span<const T> gain,
   detail::check_size("layer norm", "mean", mean, rows);
   detail::check_size("layer norm", "reciprocal", reciprocal, rows);
 
-  // Rows are cut into at most 16 parts by their number alone; a part sums its gain and bias
-  // gradients in T over runs of 64 rows and those in double, and the parts are added in order.
-  constexpr Index kRun = 64;
-  constexpr Index kMostParts = 16;
-  const Index parts = std::clamp<Index>(rows / kRun, 1, kMostParts);
+  const Index parts = detail::row_parts(rows);
   thread_local Buffer<double> totals_memory;  // the calling thread's, kept between calls
   thread_local Buffer<T> runs_memory;
   totals_memory.reserve(parts * 2 * cols);
   runs_memory.reserve(parts * 2 * cols);
   auto totals = totals_memory.matrix(parts, 2 * cols);
   auto runs = runs_memory.matrix(parts, 2 * cols);
+  detail::choose_target();
   const auto row = detail::backward_for(T());
   parallel_for(parts, 1, [&](Index first, Index last) {
     for (Index part = first; part < last; ++part) {
@@ -170,7 +169,7 @@ void layer_norm_backward(const ConstMatrixRef<T>& x, std::span<const T> gain,
       for (Index i = rows * part / parts; i < end;) {
         runs.row(part).setZero();
         T* const run = runs.row(part).data();
-        for (const Index run_end = std::min(i + kRun, end); i < run_end; ++i) {
+        for (const Index run_end = std::min(i + detail::kRowRun, end); i < run_end; ++i) {
           row(x.data() + i * x.outerStride(), gain.data(), mean[static_cast<std::size_t>(i)],
               reciprocal[static_cast<std::size_t>(i)], dy.data() + i * dy.outerStride(), cols,
               dx.data() + i * dx.outerStride(), run, run + cols);

@@ -4,7 +4,7 @@
 #include "muonflow/linalg/gemm.hpp"
 #include "muonflow/nn/detail/check.hpp"
 #include "muonflow/nn/detail/column_sums.hpp"
-#include "muonflow/nn/detail/row_grain.hpp"
+#include "muonflow/nn/detail/row_cuts.hpp"
 
 namespace muonflow::nn {
 namespace {

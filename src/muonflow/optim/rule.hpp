@@ -2,22 +2,25 @@
 //
 // A rule is a struct in a file of its own under rules/, read beside its paper. It has
 //
-//   static constexpr RuleInfo info{...};          // name, what it takes, what it gives, its laws
+//   static constexpr RuleInfo info{...};    // name, what it takes, what it gives, its laws
 //   struct Options { ...; void fields(FieldVisitor&); } options;
-//   template <class T> struct State {             // tensors that live between steps
+//   template <class T> struct State {       // tensors that live between steps
 //     Matrix<T> momentum_buffer;
-//     void fields(StateVisitor<T>& v, const Options&) { v.like_weights("momentum_buffer",
-//                                                                      momentum_buffer); }
+//     void fields(StateVisitor<T>& v, const Options&) {
+//       v.like_weights("momentum_buffer", momentum_buffer);
+//     }
 //   };
-//   template <class T> StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D)
-//       const;
+//   template <class T>
+//   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const;
 //
 // and, where it needs them,
 //
-//   static constexpr std::array<RulePreset, N> presets{...};   // named sources: rule.preset
-//   void check(const std::string& place) const;                // options that contradict each
-//   other template <class T> void start(const StartContext<T>& at, State<T>& state) const;
-//                                                              // a start that is not all zeros
+//   static constexpr std::array<RulePreset, N> presets{...};  // named sources: rule.preset
+//   void check(const std::string& place) const;               // options at odds: ConfigError
+//   template <class T>
+//   void start(const StartContext<T>& at, State<T>& state) const;  // a start not all zeros
+//
+// and ends with the line that enrolls it, `inline const Enrolled<X> enrolled_x;` (enrolled.hpp).
 //
 // The driver (optimizer.hpp) brings everything else: the learning rate, the shape scale, weight
 // decay, clipping, missing and non-finite gradients, layouts, saving, threads. A rule holds

@@ -124,14 +124,22 @@ std::string configurations_html(std::span<const NamedRun> runs) {
   return out.empty() ? "" : "<h3>Configurations, every key with its value</h3>\n" + out;
 }
 
+// Runs that share a plan share its entry.
 std::string plans_html(std::span<const NamedRun> runs) {
-  std::string out;
+  std::vector<std::pair<std::string, std::vector<std::string>>> plans;  // text, names
   for (const auto& run : runs) {
     const auto& plan = member(run.reader.manifest(), "plan");
     if (plan.is_null()) continue;
     const auto text = plan.is_string() ? plan.get<std::string>()
                                        : plan.dump(2, ' ', false, Json::error_handler_t::replace);
-    out += details_html(escape(run.name), "<pre tabindex=\"0\">" + escape(text) + "</pre>\n");
+    auto at = std::find_if(plans.begin(), plans.end(),
+                           [&](const auto& known) { return known.first == text; });
+    if (at == plans.end()) at = plans.insert(at, {text, {}});
+    at->second.push_back(escape(run.name));
+  }
+  std::string out;
+  for (const auto& [text, names] : plans) {
+    out += details_html(prose_list(names), "<pre tabindex=\"0\">" + escape(text) + "</pre>\n");
   }
   return out.empty() ? "" : "<h3>Kernel plan</h3>\n" + out;
 }

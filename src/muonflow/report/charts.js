@@ -47,14 +47,41 @@ muonflow.number = (value, digits = 6) => {
   return (mantissa === -1 ? '−' + power : `${mantissa} × ${power}`).replace('-', '−');
 };
 
-// On a log axis: whole decades; between them 2 and 5 where the axis spans less than two decades.
-muonflow.logTick = (value, axis) => {
-  const exponent = Math.floor(Math.log10(value) + 1e-9);
-  const lead = Math.round(value / 10 ** exponent);
-  const decades = Math.log10(axis.max / axis.min);
-  if (decades < 2) return lead === 1 || lead === 2 || lead === 5 ? muonflow.number(value, 2) : null;
-  const every = Math.ceil(decades / 8);
-  return lead === 1 && exponent % every === 0 ? '10' + muonflow.superscript(exponent) : null;
+// Round values between low and high, about `count` of them.
+muonflow.ticks = (low, high, count) => {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].find((lead) => lead * power >= rough * (1 - 1e-9)) * power;
+  const ticks = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) {
+    ticks.push(Number((k * step).toPrecision(12)));
+  }
+  return ticks;
+};
+
+// Decades, or every second or third of them; where the axis spans little, values between them too.
+muonflow.logTicks = (low, high, count) => {
+  const decades = Math.log10(high / low);
+  const leads = decades >= 2 ? [1] : decades >= 1 ? [1, 3] : [1, 2, 3, 5, 7];
+  const every = Math.max(1, Math.ceil(decades / count));
+  const ticks = [];
+  for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); ++e) {
+    if (e % every !== 0) continue;
+    for (const lead of leads) {
+      const tick = Number(`${lead}e${e}`);
+      if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push(tick);
+    }
+  }
+  return ticks.length >= 2 ? ticks : muonflow.ticks(low, high, count);
+};
+
+// All ticks of a log axis in one manner: powers where there is more than a decade or two.
+muonflow.logTick = (value, low, high) => {
+  const exponent = Math.round(Math.log10(value));
+  const whole = Math.abs(value / 10 ** exponent - 1) < 1e-9;
+  return whole && Math.log10(high / low) >= 2 ? '10' + muonflow.superscript(exponent)
+                                              : muonflow.number(value, 3);
 };
 
 (() => {
@@ -83,7 +110,7 @@ muonflow.logTick = (value, axis) => {
       case 'marks':
         return {
           ...base,
-          pointRadius: series.y.length > 60 ? 2 : 4,
+          pointRadius: series.y.length > 60 ? 2 : [4, 4, 5, 5][index % 4],
           pointHitRadius: 8,
           pointStyle: shapes[index % 4],
           pointBorderColor: theme.ground,
@@ -132,8 +159,14 @@ muonflow.logTick = (value, axis) => {
         ctx.lineTo(area.right, y);
         ctx.stroke();
         ctx.font = `12px ${theme.font}`;
-        ctx.fillStyle = theme.muted;
+        ctx.fillStyle = theme.ink;
         ctx.textBaseline = 'bottom';
+        // A halo in the colour of the ground keeps the words readable where lines cross them.
+        ctx.setLineDash([]);
+        ctx.strokeStyle = theme.ground;
+        ctx.lineWidth = 4;
+        ctx.lineJoin = 'round';
+        ctx.strokeText(figure.level.label, area.left + 6, y - 3);
         ctx.fillText(figure.level.label, area.left + 6, y - 3);
       }
       ctx.setLineDash([]);
@@ -150,26 +183,49 @@ muonflow.logTick = (value, axis) => {
     },
   };
 
-  function options(figure, axis, theme) {
+  // Where the vertical axis ends: a little beyond what is shown.
+  function range(figure, sets) {
+    let low = figure.zero ? 0 : Infinity;
+    let high = figure.zero ? 0 : -Infinity;
+    for (const set of sets) {
+      if (set.hidden) continue;
+      for (const {y} of set.data) {
+        if (Number.isNaN(y)) continue;
+        low = Math.min(low, y);
+        high = Math.max(high, y);
+      }
+    }
+    if (!(low <= high)) return figure.log ? {min: 0.1, max: 1} : {min: 0, max: 1};
+    if (figure.log) {
+      const room = Math.max((high / low) ** 0.05, 1.02);
+      return {min: low / room, max: high * room};
+    }
+    const room = 0.05 * (high - low) || 0.05 * Math.abs(high) || 1;
+    return {min: figure.zero ? 0 : low - room, max: figure.cap ?? high + room};
+  }
+
+  function options(figure, axis, theme, sets) {
     const font = {family: theme.font, size: 12};
     const scale = (title) => ({
       grid: {color: theme.grid, borderColor: theme.rule, tickLength: 4},
-      ticks: {color: theme.muted, font, maxRotation: 0, autoSkipPadding: 14, includeBounds: false},
+      ticks: {color: theme.muted, font, maxRotation: 0, autoSkipPadding: 14},
       title: {display: true, text: title, color: theme.ink, font},
     });
-    const x = {...scale(figure.x[axis]), type: 'linear', bounds: 'data'};
-    x.min = 0;
+    const ends = sets.filter((set) => !set.hidden).map((set) => set.data[set.data.length - 1]?.x ?? 0);
+    const x = {...scale(figure.x[axis]), type: 'linear', min: 0, max: Math.max(...ends, 0) || 1};
+    x.afterBuildTicks = (built) => {
+      const count = Math.max(2, built.width / 65);
+      built.ticks = muonflow.ticks(built.min, built.max, count).map((value) => ({value}));
+    };
     x.ticks.callback = (value) => muonflow.number(value, 5);
-    const y = {...scale(figure.y), type: figure.log ? 'logarithmic' : 'linear', bounds: 'data', grace: '4%'};
-    y.ticks.callback = figure.log
-      ? function (value) { return muonflow.logTick(value, this); }
-      : (value) => muonflow.number(value, 5);
-    if (figure.log) y.ticks.autoSkip = false;
-    if (figure.zero) {
-      y.beginAtZero = true;
-      y.bounds = 'ticks';
-    }
-    if (figure.cap !== undefined) y.max = figure.cap;
+    const y = {...scale(figure.y), type: figure.log ? 'logarithmic' : 'linear', ...range(figure, sets)};
+    y.afterBuildTicks = (built) => {
+      const make = figure.log ? muonflow.logTicks : muonflow.ticks;
+      built.ticks = make(built.min, built.max, Math.max(3, built.height / (figure.log ? 30 : 45))).map((value) => ({value}));
+    };
+    y.ticks.autoSkip = false;
+    y.ticks.callback = (value) =>
+      figure.log ? muonflow.logTick(value, y.min, y.max) : muonflow.number(value, 5);
     return {
       animation: false,
       responsive: true,
@@ -209,11 +265,11 @@ muonflow.logTick = (value, axis) => {
     const axis = view.axis in figure.x ? view.axis : Object.keys(figure.x)[0];
     const theme = muonflow.theme();
     const shown = view.whole ? {...figure, cap: undefined} : figure;
-    const settings = options(shown, axis, theme);
-    const marks = figure.marks ? figure.marks.at.map((i) => data.points[figure.marks.points][axis][i]) : [];
-    settings.plugins.annotations = {figure, theme, marks};
     const sets = datasets(figure, data, axis, theme);
     for (const set of sets) set.hidden = set.run !== undefined && view.hidden.has(set.run);
+    const settings = options(shown, axis, theme, sets);
+    const marks = figure.marks ? figure.marks.at.map((i) => data.points[figure.marks.points][axis][i]) : [];
+    settings.plugins.annotations = {figure, theme, marks};
     new Chart(canvas, {type: 'line', data: {datasets: sets}, options: settings, plugins: [annotations]});
   };
 })();

@@ -16,21 +16,15 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // The spectra of one event by block: a list of values, or an object of such lists.
 std::vector<std::pair<std::string, const Json*>> blocks_of(const Json& spectrum) {
   std::vector<std::pair<std::string, const Json*>> blocks;
+  if (spectrum.is_array()) blocks.emplace_back("", &spectrum);
   if (spectrum.is_object()) {
     for (const auto& [block, values] : spectrum.items()) blocks.emplace_back(block, &values);
-  } else if (spectrum.is_array() && !spectrum.empty() && spectrum.front().is_array()) {
-    for (std::size_t b = 0; b < spectrum.size(); ++b) {
-      blocks.emplace_back(spectrum.size() == 1 ? "" : "block " + std::to_string(b + 1),
-                          &spectrum[b]);
-    }
-  } else if (spectrum.is_array() && !spectrum.empty()) {
-    blocks.emplace_back("", &spectrum);
   }
   return blocks;
 }
 
 void add_spectrum(std::vector<Spectra>& spectra, double time, const Json& event) {
-  const auto& spectrum = member(event, "spectrum");
+  const auto& spectrum = member(event, "momentum_spectrum");
   for (const auto& [block, values] : blocks_of(spectrum)) {
     if (!values->is_array() || values->empty()) continue;
     auto at = std::find_if(spectra.begin(), spectra.end(),
@@ -58,6 +52,32 @@ std::vector<std::size_t> rises(const std::vector<double>& values) {
   return at;
 }
 
+void read_summary(const record::RunReader& reader, FlowRun& run) {
+  const Json none;
+  const auto& summary = reader.summary() == nullptr ? none : *reader.summary();
+  run.wall_seconds = number_of(summary, {"wall_seconds"});
+  run.rate = number_of(summary, {"fitted_rate"});
+  run.rate_low = run.rate_high = kNaN;
+  const auto& interval = member(summary, "fitted_rate_interval");
+  if (interval.is_array() && interval.size() == 2 && interval[0].is_number() &&
+      interval[1].is_number()) {
+    run.rate_low = interval[0].get<double>();
+    run.rate_high = interval[1].get<double>();
+  }
+  const double relative = number_of(summary, {"largest_relative_ledger_error"});
+  if (std::isfinite(relative)) run.relative_ledger_error = relative;
+  run.rises = {.objective = number_of(summary, {"objective_increases"}),
+               .energy = number_of(summary, {"energy_increases"}),
+               .out_of = number_of(summary, {"steps"}),
+               .unit = "steps"};
+  if (!std::isfinite(run.rises.objective + run.rises.energy + run.rises.out_of)) {
+    run.rises = {.objective = static_cast<double>(run.increases.size()),
+                 .energy = static_cast<double>(rises(run.energy).size()),
+                 .out_of = run.time.empty() ? 0 : static_cast<double>(run.time.size() - 1),
+                 .unit = "recorded times"};
+  }
+}
+
 std::string shape_of(const Json& config) {
   const auto& shape = member(config, "particles.shape");
   const auto& shapes = member(config, "particles.shapes");
@@ -81,6 +101,7 @@ std::string shape_of(const Json& config) {
 FlowRun flow_run(const record::RunReader& reader, const std::string& name) {
   FlowRun run;
   run.name = name;
+  run.relative_ledger_error = kNaN;
   for (const auto* event : reader.events("flow")) {
     const double time = number_of(*event, {"time"});
     run.time.push_back(time);
@@ -89,23 +110,22 @@ FlowRun flow_run(const record::RunReader& reader, const std::string& name) {
     run.energy.push_back(number_of(*event, {"energy"}));
     run.dissipated.push_back(number_of(*event, {"dissipated"}));
     run.ledger_error.push_back(number_of(*event, {"ledger_error"}));
+    const double relative = number_of(*event, {"relative_ledger_error"});
+    if (!(run.relative_ledger_error >= relative)) run.relative_ledger_error = relative;
     run.momentum_op_norm.push_back(number_of(*event, {"momentum_op_norm"}));
     add_spectrum(run.spectra, time, *event);
   }
   run.increases = rises(run.objective);
-  run.energy_increases = rises(run.energy).size();
   const auto& config = member(reader.manifest(), "config");
   run.objective_name = text_of(config, {"objective.kind"});
   run.geometry = text_of(config, {"geometry.kind"});
   run.integrator = text_of(config, {"integrator.kind"});
   run.shape = shape_of(config);
   run.particles = number_of(config, {"particles.count"});
+  run.momentum_free = text_of(config, {"dynamics.kind"}) == "momentum_free";
   run.gamma = number_of(config, {"dynamics.gamma"});
   run.step = number_of(config, {"integrator.step"});
-  run.wall_seconds =
-      reader.summary() == nullptr
-          ? kNaN
-          : number_of(*reader.summary(), {"wall_seconds", "seconds", "wall.seconds"});
+  read_summary(reader, run);
   run.remarks = reader.remarks();
   const double reached = run.time.empty() ? 0 : run.time.back();
   run.state = run_state(reader, reached, number_of(config, {"integrator.end_time"}), "time");
@@ -118,10 +138,6 @@ double FlowRun::largest_ledger_error() const {
     if (std::isfinite(error) && !(largest >= std::abs(error))) largest = std::abs(error);
   }
   return largest;
-}
-
-double FlowRun::relative_ledger_error() const {
-  return energy.empty() ? kNaN : largest_ledger_error() / std::abs(energy.front());
 }
 
 }  // namespace muonflow::report

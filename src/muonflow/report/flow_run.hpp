@@ -16,6 +16,13 @@ struct Spectra {
   std::vector<std::vector<double>> rows;  // [index of the singular value][time]
 };
 
+// How often J and E rose: counted over all steps by a run that ended, else between recorded times.
+struct Rises {
+  double objective{}, energy{};
+  double out_of{};
+  std::string unit;  // "steps" or "recorded times"
+};
+
 struct FlowRun {
   std::string name;
   std::string state;  // why it is not whole, as words; empty for a finished run
@@ -28,15 +35,17 @@ struct FlowRun {
   std::vector<double> ledger_error;  // E(0) - E - dissipated
   std::vector<double> momentum_op_norm;
   std::vector<std::size_t> increases;  // records at which J stands above the one before
-  std::size_t energy_increases{};      // the same of E, counted
+  Rises rises;
   std::vector<Spectra> spectra;
-  double wall_seconds{};  // NaN: not recorded
+  double relative_ledger_error{};          // largest over the run; NaN: not recorded
+  double rate{}, rate_low{}, rate_high{};  // fitted: E - inf J ~ exp(-rate t); NaN: none
+  double wall_seconds{};                   // NaN: not recorded
   std::string objective_name, geometry, integrator, shape;
   double particles{}, gamma{}, step{};
+  bool momentum_free{};
   std::vector<std::string> remarks;
 
-  double largest_ledger_error() const;   // absolute; NaN when there is none
-  double relative_ledger_error() const;  // the same over |E(0)|
+  double largest_ledger_error() const;  // absolute, over the recorded times; NaN: none
 };
 
 FlowRun flow_run(const record::RunReader& reader, const std::string& name);

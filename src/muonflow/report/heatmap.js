@@ -37,30 +37,6 @@
     return [x[0], ...x.slice(1).map((_, i) => middle(i + 1)), x[x.length - 1]];
   }
 
-  function niceTicks(low, high, count) {
-    const rough = (high - low) / count;
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].find((m) => m * power >= rough) * power;
-    const ticks = [];
-    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) {
-      ticks.push(Number((k * step).toPrecision(12)));
-    }
-    return ticks;
-  }
-
-  function logTicks(low, high) {
-    const decades = Math.log10(high / low);
-    const leads = decades >= 2 ? [1] : decades >= 1 ? [1, 3] : [1, 2, 3, 5, 7];
-    const ticks = [];
-    for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); ++e) {
-      for (const lead of leads) {
-        const tick = Number(`${lead}e${e}`);
-        if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push(tick);
-      }
-    }
-    return ticks;
-  }
-
   function prepare(canvas) {
     const box = canvas.parentElement.getBoundingClientRect();
     const ratio = Math.max(2, window.devicePixelRatio);
@@ -79,7 +55,7 @@
     ctx.strokeStyle = theme.rule;
     ctx.textAlign = 'center';
     ctx.textBaseline = 'top';
-    for (const tick of niceTicks(area.from, area.to, Math.max(2, area.width / 90))) {
+    for (const tick of muonflow.ticks(area.from, area.to, Math.max(2, area.width / 65))) {
       ctx.fillText(muonflow.number(tick), area.x(tick), area.bottom + 8);
       ctx.fillRect(area.x(tick) - 0.5, area.bottom, 1, 4);
     }
@@ -111,10 +87,10 @@
     ctx.textAlign = 'left';
     ctx.textBaseline = 'middle';
     const span = Math.log(range.high / range.low);
-    for (const tick of logTicks(range.low, range.high)) {
+    for (const tick of muonflow.logTicks(range.low, range.high, Math.max(2, area.height / 40))) {
       const y = area.bottom - (Math.log(tick / range.low) / span) * area.height;
       ctx.fillRect(bar.left + bar.width, y - 0.5, 4, 1);
-      ctx.fillText(muonflow.number(tick, 2), bar.left + bar.width + 7, y);
+      ctx.fillText(muonflow.logTick(tick, range.low, range.high), bar.left + bar.width + 7, y);
     }
     ctx.save();
     ctx.translate(right - 2, (area.top + area.bottom) / 2);

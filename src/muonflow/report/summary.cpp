@@ -97,42 +97,43 @@ std::string one_flow(const FlowRun& run) {
                       number_html(run.energy.front()), number_html(run.energy.back()),
                       number_html(run.time.back()));
   }
-  const double error = run.relative_ledger_error();
+  const double error = run.relative_ledger_error;
   if (std::isfinite(error)) {
-    out += fmt::format("; its ledger closes to {} of the energy at the start",
-                       strong(number_html(error, 2)));
+    out += fmt::format("; its ledger closes to a relative {}", strong(number_html(error, 2)));
   }
-  if (!run.increases.empty()) {
-    out += fmt::format(". The objective alone rose at {} of {} recorded times, the energy at {}",
-                       run.increases.size(), run.time.size() - 1,
-                       run.energy_increases == 0 ? "none" : std::to_string(run.energy_increases));
+  if (std::isfinite(run.rate)) {
+    out += fmt::format(". Towards the end the energy above its limit fell like exp(−{} t)",
+                       strong(number_html(run.rate, 3)));
+  }
+  const auto& rises = run.rises;
+  if (rises.objective > 0) {
+    out += fmt::format(". The objective alone rose at {} of {} {}, the energy at {}",
+                       count_html(rises.objective), count_html(rises.out_of), rises.unit,
+                       rises.energy == 0 ? "none" : count_html(rises.energy));
   }
   return out + ".";
 }
 
-std::string flows_sentence(std::span<const FlowRun> flows) {
-  constexpr std::size_t kTold = 3;
-  std::string out;
-  for (std::size_t i = 0; i < flows.size() && i < kTold; ++i) {
-    out += (out.empty() ? "" : " ") + one_flow(flows[i]);
-  }
-  if (flows.size() > kTold) {
-    const auto rest = flows.size() - kTold;
-    out += fmt::format(" {} {} in the table of flows.", capital(count_word(rest)),
-                       rest == 1 ? "more is" : "more are");
-  }
-  return out;
+std::string paragraph(const std::string& markup) {
+  return "<p class=\"lead\">" + markup + "</p>\n";
 }
 
 }  // namespace
 
 std::string summary_html(std::span<const TrainingRun> training, std::span<const FlowRun> flows) {
-  std::string text;
-  if (training.size() == 1) text = one_training(training.front());
-  if (training.size() > 1) text = many_trainings(training);
-  if (!flows.empty()) text += (text.empty() ? "" : " ") + flows_sentence(flows);
-  if (text.empty()) return {};
-  return "<p class=\"lead\">" + text + "</p>\n";
+  constexpr std::size_t kFlowsTold = 3;
+  std::string out;
+  if (training.size() == 1) out += paragraph(one_training(training.front()));
+  if (training.size() > 1) out += paragraph(many_trainings(training));
+  for (std::size_t i = 0; i < flows.size() && i < kFlowsTold; ++i) {
+    out += paragraph(one_flow(flows[i]));
+  }
+  if (flows.size() > kFlowsTold) {
+    const auto rest = flows.size() - kFlowsTold;
+    out += paragraph(capital(plural(rest, "more flow")) + (rest == 1 ? " is" : " are") +
+                     " in the table of flows.");
+  }
+  return out;
 }
 
 }  // namespace muonflow::report

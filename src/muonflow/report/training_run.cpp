@@ -92,11 +92,13 @@ void read_remarks(const record::RunReader& reader, TrainingRun& run) {
     const auto tensor = text_of(event, {"tensor"});
     const auto step = number_of(event, {"step"});
     if (kind == "trouble") {
+      const auto how = text_of(event, {"how"});
       const auto& stops = member(event, "stops");
       const bool stopped = stops.is_boolean() && stops.get<bool>();
-      run.remarks.push_back(fmt::format(
-          "step {:.0f}: {} not finite{}; {}", step, text_of(event, {"what"}),
-          tensor.empty() ? "" : " in " + tensor, stopped ? "the run stopped" : "step skipped"));
+      run.remarks.push_back(fmt::format("step {:.0f}: {}{} {}; {}", step, text_of(event, {"what"}),
+                                        tensor.empty() ? "" : " in " + tensor,
+                                        how.empty() ? "not finite" : how,
+                                        stopped ? "the run stopped" : "step skipped"));
     } else if (kind == "warning") {
       run.remarks.push_back(fmt::format("step {:.0f}: {}{}", step,
                                         tensor.empty() ? "" : tensor + ": ",

@@ -51,9 +51,12 @@ std::string results_table(std::span<const TrainingRun> runs) {
     seconds.see(arrival_of(run).seconds);
   }
   Table table;
-  table.caption = "Final numbers. Losses in nats per token; training loss is the running mean.";
+  table.caption = "Losses in nats per token; training loss is the running mean.";
   table.head = {{"run"}, {"rules and rates"}, {"best validation loss", "number"}};
-  if (common) {
+  if (common && runs.size() == 1) {
+    table.head.push_back({"steps to it", "number"});
+    table.head.push_back({"time to it", "number"});
+  } else if (common) {
     const auto level = fixed_html(*common, 4);
     table.head.push_back({"steps to " + level, "number"});
     table.head.push_back({"time to " + level, "number"});
@@ -130,7 +133,7 @@ std::string samples_html(std::span<const TrainingRun> runs) {
   std::string out;
   for (std::size_t r = 0; r < runs.size(); ++r) {
     if (runs[r].sample.empty()) continue;
-    out += fmt::format("<div><h3>{} {}</h3><pre class=\"sample\" tabindex=\"0\">{}</pre></div>\n",
+    out += fmt::format("<div><h4>{} {}</h4><pre class=\"sample\" tabindex=\"0\">{}</pre></div>\n",
                        swatch_html(r), escape(runs[r].name), escape(runs[r].sample));
   }
   if (out.empty()) return {};

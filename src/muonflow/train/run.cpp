@@ -29,16 +29,15 @@ std::string data_name(const DataOptions& options) {
   return options.name.empty() ? options.path : options.name;
 }
 
-data::Corpus load_corpus(const DataOptions& options, const PlaceOf& place_of) {
-  if (!options.name.empty()) {
-    const auto place = place_of ? place_of("data.name") : "data.name";
-    return data::load(data::datasets().at(options.name, place), options.path);
+data::Corpus load_corpus(const DataOptions& options, const RunContext& context) {
+  if (options.name.empty()) {
+    return data::load_files(options.path, options.validation, options.validation_fraction);
   }
-  auto text = data::read_text(options.path);
-  if (options.validation.empty()) {
-    return data::split_tail(text, options.validation_fraction, options.path);
-  }
-  return {.training = std::move(text), .validation = data::read_text(options.validation)};
+  const auto place = context.place_of ? context.place_of("data.name") : "data.name";
+  const auto& entry = data::datasets().at(options.name, place);
+  fs::path from = options.path;
+  if (from.empty() && !context.data.empty() && data::find(entry, context.data)) from = context.data;
+  return data::load(entry, from);
 }
 
 void check_vocabulary(const data::Bytes& text, std::int64_t vocabulary, const std::string& place) {
@@ -103,8 +102,8 @@ struct Run::Body {
   virtual Ending train(std::span<Observer* const> observers, const std::function<bool()>& stop) = 0;
   virtual std::string sample() = 0;
 
-  void load(const PlaceOf& place_of);
-  static std::unique_ptr<Body> make(const TrainConfig& config, const PlaceOf& place_of);
+  void load(const RunContext& context);
+  static std::unique_ptr<Body> make(const TrainConfig& config, const RunContext& context);
   RunResult result(Ending ending) const;
   void open_folder();
   void write_routing();
@@ -153,8 +152,8 @@ struct Run::Typed final : Run::Body {
   }
 };
 
-void Run::Body::load(const PlaceOf& place_of) {
-  corpus = load_corpus(config.data, place_of);
+void Run::Body::load(const RunContext& context) {
+  corpus = load_corpus(config.data, context);
   const auto place = data_name(config.data);
   const auto vocabulary = config.model.gpt.vocab_size;
   check_vocabulary(corpus.training, vocabulary, place);
@@ -167,12 +166,12 @@ void Run::Body::load(const PlaceOf& place_of) {
   preview.total_tokens = config.tokens_per_step() * config.train.steps;
 }
 
-std::unique_ptr<Run::Body> Run::Body::make(const TrainConfig& config, const PlaceOf& place_of) {
-  check(config, place_of);
+std::unique_ptr<Run::Body> Run::Body::make(const TrainConfig& config, const RunContext& context) {
+  check(config, context.place_of);
   const auto made = [&](auto body) -> std::unique_ptr<Body> {
     body->config = config;
-    body->load(place_of);
-    body->build(place_of);
+    body->load(context);
+    body->build(context.place_of);
     return body;
   };
   return config.run.dtype == FloatType::float64 ? made(std::make_unique<Typed<double>>())
@@ -242,12 +241,11 @@ Run::~Run() = default;
 Run::Run(Run&&) noexcept = default;
 Run& Run::operator=(Run&&) noexcept = default;
 
-Preview Run::preview(const TrainConfig& config, const PlaceOf& place_of) {
-  return Body::make(config, place_of)->preview;
+Preview Run::preview(const TrainConfig& config, const RunContext& context) {
+  return Body::make(config, context)->preview;
 }
 
-Run Run::start(const TrainConfig& config, const fs::path& folder, const PlaceOf& place_of,
-               const std::string& command) {
+Run Run::start(const TrainConfig& config, const fs::path& folder, const RunContext& context) {
   std::error_code ignored;
   if (fs::exists(folder / "manifest.json", ignored)) {
     throw ConfigError({.place = folder.string(),
@@ -255,9 +253,9 @@ Run Run::start(const TrainConfig& config, const fs::path& folder, const PlaceOf&
                        .advice = "go on with it by --resume " + folder.string() +
                                  ", or give another folder by --out"});
   }
-  auto body = Body::make(config, place_of);
-  auto manifest =
-      record::make_manifest("train", command, to_json(config), config.run.seed, kernel_plan());
+  auto body = Body::make(config, context);
+  auto manifest = record::make_manifest("train", context.command, to_json(config), config.run.seed,
+                                        kernel_plan());
   manifest["parameters"] = body->preview.parameters;
   body->path = folder;
   body->folder = record::RunFolder::create(folder, manifest, to_toml(config));
@@ -291,7 +289,7 @@ TrainConfig changed_config(const fs::path& folder, const Run::Changes& changes) 
 
 }  // namespace
 
-Run Run::resume(const fs::path& folder, const Changes& changes) {
+Run Run::resume(const fs::path& folder, const Changes& changes, const RunContext& context) {
   std::error_code ignored;
   if (!fs::exists(folder / "manifest.json", ignored)) {
     throw IoError(
@@ -307,7 +305,7 @@ Run Run::resume(const fs::path& folder, const Changes& changes) {
                        .found = "a run of kind '" + manifest.value("kind", "") + "'"});
   }
   const auto config = changed_config(folder, changes);
-  auto body = Body::make(config, {});
+  auto body = Body::make(config, context);
   const auto newest = record::newest_checkpoint(folder / "checkpoints");
   if (newest) {
     const auto checkpoint = read_checkpoint(*newest);

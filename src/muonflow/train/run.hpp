@@ -55,15 +55,23 @@ struct RunResult {
   std::string sample;                    // prompt and what follows, printable; empty: none
 };
 
+// What surrounds a run and is no part of its configuration.
+struct RunContext {
+  PlaceOf place_of = {};     // where a key stands, for messages
+  std::string command = {};  // for the manifest
+  std::filesystem::path data =
+      {};  // folder of known data sets; the installed package where it lacks one
+};
+
 class Run {
  public:
   // All checks and no file written. Throws ConfigError, DataError, IoError.
-  static Preview preview(const TrainConfig& config, const PlaceOf& place_of = {});
+  static Preview preview(const TrainConfig& config, const RunContext& context = {});
 
   // A new run in a folder that does not exist yet or is empty. Throws ConfigError for a folder that
-  // holds something, IoError for one that cannot be written. `command` is for the manifest.
+  // holds something, IoError for one that cannot be written.
   static Run start(const TrainConfig& config, const std::filesystem::path& folder,
-                   const PlaceOf& place_of = {}, const std::string& command = "");
+                   const RunContext& context = {});
 
   // What a resumed run is asked to do differently.
   struct Changes {
@@ -73,7 +81,9 @@ class Run {
   // Goes on from the newest checkpoint of a run folder, or from the start where there is none yet.
   // Throws ConfigError for a change that would make it another run (see may_change_on_resume), or a
   // checkpoint of another model or rule; IoError for a damaged folder.
-  static Run resume(const std::filesystem::path& folder, const Changes& changes = {});
+  static Run resume(const std::filesystem::path& folder, const Changes& changes,
+                    const RunContext& context = {});
+  static Run resume(const std::filesystem::path& folder) { return resume(folder, Changes{}); }
 
   ~Run();
   Run(Run&&) noexcept;

@@ -69,7 +69,7 @@ bool Trainer<T>::fail(std::string_view what, Status status, const std::string& t
 }
 
 template <class T>
-bool Trainer<T>::step(std::span<Observer* const> observers) {
+bool Trainer<T>::advance(std::span<Observer* const> observers) {
   trouble_.reset();
   const auto begin = Clock::now();
   const double factor = schedule_.factor(state_.step, options_.steps);
@@ -152,7 +152,7 @@ Ending Trainer<T>::run(std::span<Observer* const> observers, const std::function
   if (state_.step == 0) evaluate_now();
   while (state_.step < options_.steps) {
     if (stop && stop()) return end(Ending::interrupted);
-    const bool goes_on = step(observers);
+    const bool goes_on = advance(observers);
     if (!goes_on) return end(Ending::non_finite);
     const bool last = state_.step == options_.steps;
     if (last || (options_.eval_every > 0 && state_.step % options_.eval_every == 0)) evaluate_now();
@@ -176,6 +176,14 @@ Checkpoint Trainer<T>::checkpoint() const {
 
 template <class T>
 void Trainer<T>::restore(const Checkpoint& checkpoint, const std::string& place) {
+  constexpr Dtype kOwn = sizeof(T) == sizeof(double) ? Dtype::f64 : Dtype::f32;
+  for (const auto& [name, tensor] : checkpoint.weights) {
+    if (tensor.dtype == kOwn) continue;
+    throw ConfigError({.place = place + "/weights.safetensors: " + name,
+                       .what = "a resumed run must keep its scalar type",
+                       .expected = std::string(name_of(kOwn)),
+                       .found = std::string(name_of(tensor.dtype))});
+  }
   // The optimizer looks at everything before it changes anything, and refuses another model as well
   // as another rule; so it goes first.
   optimizer_.load_state(checkpoint.optimizer, place + "/optimizer.safetensors");

@@ -42,7 +42,7 @@ class Trainer final : public Saveable {
 
   // One step: accumulation micro-batches, then the rules. The step is counted also where it was
   // skipped. Returns whether the run can go on.
-  bool step(std::span<Observer* const> observers = {});
+  bool advance(std::span<Observer* const> observers = {});
   // Mean loss over the validation batches; changes nothing that training depends on.
   double evaluate();
 

@@ -17,7 +17,7 @@ int main() {
   std::vector<muonflow::Parameter<float>> parameters{
       {.name = "W", .shape = {16, 32}, .weights = W.data(), .gradient = G.data()}};
   muonflow::optim::Optimizer<float> optimizer(
-      parameters, {.preset = "regularized_muon", .hidden = {.lr = 0.1}}, /*seed=*/0);
+      parameters, {.preset = "regularized_muon", .hidden = {.lr = 0.2}}, /*seed=*/0);
 
   const float before = (W - C).norm();
   for (int step = 0; step < 100; ++step) {
@@ -36,6 +36,7 @@ int main() {
   if (!muonflow::linalg::polar<float>(Q, exact, workspace).ok()) return 1;
   const float error = (Q * Q.transpose() - Matrix<float>::Identity(16, 16)).norm();
 
-  std::printf("distance to the target %.3f -> %.3f, orthogonality error %.1e\n", before, after, error);
+  std::printf("distance to the target %.3f -> %.3f, orthogonality error %.1e\n", before, after,
+              error);
   return after < 0.1f * before && error < 1e-5f ? 0 : 1;
 }

@@ -25,6 +25,15 @@ TEST(NewtonSchulz, NoStepsOnlyNormalize) {
   EXPECT_LE((x - a / a.norm()).norm(), 1e-15);
 }
 
+TEST(NewtonSchulz, ANormBeyondTheLargestNumberIsNamed) {
+  Matrix<double> x = Matrix<double>::Constant(4, 4, 1e308);
+  Workspace<double> workspace;
+  const Outcome outcome = newton_schulz<double>(x, {}, workspace);
+  EXPECT_EQ(outcome.status, Status::non_finite_result);
+  EXPECT_FALSE(outcome.changed);
+  EXPECT_EQ(x(0, 0), 1e308);
+}
+
 // After enough classic steps a well-conditioned matrix is orthogonal to roundoff.
 TEST(NewtonSchulz, ClassicConverges) {
   for (const auto& [m, n] : {std::pair<Index, Index>{6, 9}, {9, 6}, {80, 90}}) {

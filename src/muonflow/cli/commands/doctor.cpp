@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/command.hpp"
@@ -41,13 +44,6 @@ struct Finding {
   std::string mend;  // what to do; empty where nothing
 };
 
-std::string first_line(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 Finding processor() {
   const auto& cpu = cpu_features();
   std::vector<std::string> sets;
@@ -66,7 +62,7 @@ Finding processor() {
 Finding build() {
   return {Verdict::ok, "build",
           fmt::format("muonflow {}, GCC {}, {}", kVersion, __VERSION__,
-#ifdef NDEBUG
+#ifdef __OPTIMIZE__
                       "optimized"
 #else
                       "not optimized"

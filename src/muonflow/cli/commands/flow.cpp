@@ -198,11 +198,10 @@ class Flow final : public Command {
                          .advice = "leave --out away"});
     }
     const auto resumed = resume_flow(resume_, config_, assignments_);
-    const auto* summary_exists = record::RunReader::open(resume_).summary();
-    if (summary_exists != nullptr &&
-        summary_exists->value("time", 0.0) >= resumed.setup.options.integrator.end_time) {
-      fmt::print("{} is finished: time {} reached\n", resume_,
-                 resumed.setup.options.integrator.end_time);
+    const auto before = record::RunReader::open(resume_);
+    const double end = resumed.setup.options.integrator.end_time;
+    if (before.summary() != nullptr && before.summary()->value("time", 0.0) >= end) {
+      fmt::print("{} is finished: time {} is reached\n", resume_, end);
       return 0;
     }
     return dispatch(resumed, resume_, false);
@@ -243,7 +242,9 @@ class Flow final : public Command {
       fmt::print("\n{}", setup.to_toml());
       return 0;
     }
-    auto folder = fresh ? create(setup, path) : record::RunFolder::open(path, cursor.step);
+    // Without a checkpoint a resumed run begins again, and no event stays.
+    const std::int64_t last_step = from.cursor ? cursor.step : -1;
+    auto folder = fresh ? create(setup, path) : record::RunFolder::open(path, last_step);
     if (!fresh) {
       folder.config(setup.to_toml());
       folder.event({{"kind", "resume"}, {"step", cursor.step}});

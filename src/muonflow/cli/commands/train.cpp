@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/data_cache.hpp"
 #include "muonflow/cli/interrupt.hpp"
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/config.hpp"
@@ -102,11 +103,7 @@ class Train final : public Command {
   }
 
   int run() override {
-    if (threads_ < -1) {
-      throw ConfigError(
-          {.place = "--threads", .expected = "0 (all) or more", .found = std::to_string(threads_)});
-    }
-    if (threads_ >= 0) assignments_.push_back("run.threads=" + std::to_string(threads_));
+    if (!threads_.empty()) assignments_.push_back("run.threads=" + threads_);
     return resume_.empty() ? start() : resume();
   }
 
@@ -122,10 +119,12 @@ class Train final : public Command {
     for (const auto& assignment : assignments_) file.set(assignment);
     const auto config = train::read_config(file);
     set_threads(static_cast<int>(config.run.threads));
-    if (dry_run_) return show(train::Run::preview(config, file.place_of()));
+    const train::RunContext context{
+        .place_of = file.place_of(), .command = "muonflow train " + config_, .data = data_cache()};
+    if (dry_run_) return show(train::Run::preview(config, context));
     const auto folder = out_.empty() ? std::filesystem::path("runs") / config.run.name
                                      : std::filesystem::path(out_);
-    auto run = train::Run::start(config, folder, file.place_of(), "muonflow train " + config_);
+    auto run = train::Run::start(config, folder, context);
     return execute(run);
   }
 
@@ -137,7 +136,7 @@ class Train final : public Command {
     }
     train::Run::Changes changes{.config = {}, .assignments = assignments_};
     if (!config_.empty()) changes.config = Config::from_file(config_);
-    auto run = train::Run::resume(resume_, changes);
+    auto run = train::Run::resume(resume_, changes, {.data = data_cache()});
     set_threads(static_cast<int>(run.preview().config.run.threads));
     if (dry_run_) return show(run.preview());
     if (run.finished()) {

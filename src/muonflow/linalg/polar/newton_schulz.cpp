@@ -60,9 +60,10 @@ template <class T>
 Outcome newton_schulz(MatrixRef<T> x, const Polar& options, Workspace<T>& workspace) {
   if (x.size() == 0) return {};
   const double norm = frobenius_norm<T>(x);
-  // A sum of squares is finite exactly where every entry is (norms.hpp keeps it from overflowing).
-  if (!std::isfinite(norm) && !all_finite<T>(x)) {
-    return {.status = Status::non_finite_input, .changed = false};
+  if (!std::isfinite(norm)) {
+    // Finite entries whose norm is beyond the largest double cannot be divided by it.
+    const Status status = all_finite<T>(x) ? Status::non_finite_result : Status::non_finite_input;
+    return {.status = status, .changed = false};
   }
   const double divisor =
       options.eps_mode == EpsMode::add ? norm + options.eps : std::max(norm, options.eps);

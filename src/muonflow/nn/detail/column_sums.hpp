@@ -7,8 +7,7 @@
 
 namespace muonflow::nn::detail {
 
-// sums [cols] += column sums of x [rows, cols]. Each column is summed in row order by one thread,
-// runs of 64 rows in T and the runs in double, so that threads change no bit.
+// sums [cols] += column sums of x [rows, cols], in the fixed order of row_cuts.hpp.
 template <class T>
 void add_column_sums(const ConstMatrixRef<T>& x, std::span<T> sums);
 

@@ -10,6 +10,7 @@
 #define MUONFLOW_NN_DETAIL_SIMD_INL_HPP
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <cstring>

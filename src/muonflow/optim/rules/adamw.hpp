@@ -2,8 +2,8 @@
 //
 //   (1)  M_t = beta1 M_{t-1} + (1 - beta1) G_t
 //   (2)  V_t = beta2 V_{t-1} + (1 - beta2) G_t^2
-//   (3)  D_t = M_t / (1 - beta1^t) / (sqrt(V_t / (1 - beta2^t)) + eps)     t from 1; W <- W - lr
-//   D_t
+//   (3)  D_t = M_t / (1 - beta1^t) / (sqrt(V_t / (1 - beta2^t)) + eps)     t from 1
+//                                                  W <- W - lr D_t is the driver's
 //
 //   symbol        field        shape      meaning                 default from
 //   M             exp_avg      [out, in]  gradient average        -
@@ -24,17 +24,17 @@
 namespace muonflow::optim {
 
 struct AdamW {
-  static constexpr RuleInfo info{.name = "adamw",
-                                 .summary = "Adam with decoupled weight decay",
-                                 .takes = Takes::tensors,
-                                 .result = Result::direction,
-                                 .decay = Decay::before,
-                                 .adjust_lr = Scale::none,
-                                 .lr = 1e-3,
-                                 .traits = Trait::elementwise | Trait::transpose_equivariant |
-                                           Trait::scale_invariant | Trait::zero_in_zero_out |
-                                           Trait::counts_steps,
-                                 .cite = "arXiv:1711.05101"};
+  static constexpr RuleInfo info{
+      .name = "adamw",
+      .summary = "Adam with decoupled weight decay: D = m / (sqrt(v) + eps), both debiased",
+      .takes = Takes::tensors,
+      .result = Result::direction,
+      .decay = Decay::before,
+      .adjust_lr = Scale::none,
+      .lr = 1e-3,
+      .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
+                Trait::zero_in_zero_out | Trait::counts_steps,
+      .cite = "arXiv:1711.05101"};
 
   struct Options {
     std::array<double, 2> betas{0.9, 0.999};

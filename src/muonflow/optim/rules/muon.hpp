@@ -40,7 +40,7 @@ namespace muonflow::optim {
 
 struct Muon {
   static constexpr RuleInfo info{.name = "muon",
-                                 .summary = "momentum, orthogonalized",
+                                 .summary = "momentum, orthogonalized: D = polar(M)",
                                  .takes = Takes::matrices,
                                  .result = Result::direction,
                                  .decay = Decay::before,

@@ -11,10 +11,11 @@
 //   -       momentum               -          weight of the past           0.95, Jordan 2024
 //   e       epsilon, epsilon_mode  -          where singular values count  1e-2, absolute
 // Conventions: EMA momentum (the scale of M matters here); decay decoupled, before the step; the
-// map is exact to the dtype; relative epsilon at Q = 0 gives D = 0. Differs from the original:
-// nesterov is offered. Warns where epsilon exceeds most singular values of Q: D is then nearly Q /
-// e, scaled SGD. Test: |D|_F^2 = sum s^2 / (s^2 + e^2), whose mean over r is below 1/2; an entry is
-// 1/2 where s = e. Golden: regularized_muon.   References: "Move on Muon", arXiv:2605.23871.
+// map is exact to the dtype; relative epsilon at Q = 0 gives D = 0.
+// Differs from the original: nesterov and the relative epsilon are offered.
+// Warns where epsilon exceeds most singular values of Q: D is then nearly Q / e, scaled SGD. The
+// test is |D|_F^2 < r / 2, for |D|_F^2 = sum s^2 / (s^2 + e^2), where s = e counts 1/2.
+// Golden: regularized_muon.   References: "Move on Muon", arXiv:2605.23871.
 #pragma once
 
 #include <array>
@@ -38,16 +39,17 @@ struct muonflow::EnumNames<muonflow::optim::EpsilonMode> {
 namespace muonflow::optim {
 
 struct RegularizedMuon {
-  static constexpr RuleInfo info{.name = "regularized_muon",
-                                 .summary = "momentum through the smoothed polar map",
-                                 .takes = Takes::matrices,
-                                 .result = Result::direction,
-                                 .decay = Decay::before,
-                                 .adjust_lr = Scale::none,
-                                 .lr = 0.02,
-                                 .traits = Trait::orthogonal_equivariant |
-                                           Trait::transpose_equivariant | Trait::zero_in_zero_out,
-                                 .cite = "arXiv:2605.23871"};
+  static constexpr RuleInfo info{
+      .name = "regularized_muon",
+      .summary = "momentum through the smoothed polar map: D = M (M'M + epsilon^2 I)^(-1/2)",
+      .takes = Takes::matrices,
+      .result = Result::direction,
+      .decay = Decay::before,
+      .adjust_lr = Scale::none,
+      .lr = 0.02,
+      .traits =
+          Trait::orthogonal_equivariant | Trait::transpose_equivariant | Trait::zero_in_zero_out,
+      .cite = "arXiv:2605.23871"};
 
   struct Options {
     double momentum = 0.95;

@@ -18,16 +18,17 @@
 namespace muonflow::optim {
 
 struct Sgd {
-  static constexpr RuleInfo info{.name = "sgd",
-                                 .summary = "gradient descent with momentum",
-                                 .takes = Takes::tensors,
-                                 .result = Result::direction,
-                                 .decay = Decay::coupled,
-                                 .adjust_lr = Scale::none,
-                                 .lr = 1e-2,
-                                 .traits = Trait::elementwise | Trait::orthogonal_equivariant |
-                                           Trait::transpose_equivariant | Trait::zero_in_zero_out,
-                                 .cite = "torch.optim.SGD"};
+  static constexpr RuleInfo info{
+      .name = "sgd",
+      .summary = "gradient descent with momentum: M = momentum M + G, D = M",
+      .takes = Takes::tensors,
+      .result = Result::direction,
+      .decay = Decay::coupled,
+      .adjust_lr = Scale::none,
+      .lr = 1e-2,
+      .traits = Trait::elementwise | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
+                Trait::zero_in_zero_out,
+      .cite = "torch.optim.SGD"};
 
   struct Options {
     double momentum = 0;

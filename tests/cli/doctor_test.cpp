@@ -1,0 +1,45 @@
+// muonflow doctor: what it looks at, and that its exit code agrees with what it says.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "muonflow/core/fields.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace muonflow::cli {
+namespace {
+
+using DoctorCommand = ProgramTest;
+
+// Whether this machine is slow is not for a test to decide; whether it computes right is.
+TEST_F(DoctorCommand, LooksAtEverythingAndItsExitCodeAgrees) {
+  const auto result = run({"doctor", "--json"});
+  ASSERT_TRUE(result.code == 0 || result.code == 1) << result.err;
+  const Json findings = Json::parse(result.out);
+  std::set<std::string> subjects;
+  bool trouble = false;
+  for (const auto& finding : findings) {
+    subjects.insert(finding["subject"]);
+    const std::string verdict = finding["verdict"];
+    EXPECT_NE(verdict, "WRONG") << finding;
+    if (verdict == "SLOW" || verdict == "WRONG") {
+      trouble = true;
+      EXPECT_NE(finding["mend"], "") << finding;
+    }
+  }
+  EXPECT_EQ(result.code, trouble ? 1 : 0) << result.out;
+  for (const char* subject : {"build", "processor", "memory", "folder", "threads", "OpenBLAS",
+                              "oneDNN", "products", "polar factor", "results", "optional"}) {
+    EXPECT_TRUE(subjects.count(subject)) << subject;
+  }
+}
+
+TEST_F(DoctorCommand, SaysThatTooManyThreadsAreSlow) {
+  const auto result = run({"doctor", "--threads", "512"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.out.find("lower --threads"), std::string::npos) << result.out;
+}
+
+}  // namespace
+}  // namespace muonflow::cli

@@ -1,0 +1,93 @@
+// muonflow list: every registry, as a table, one entry at a time, and as JSON.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "muonflow/core/fields.hpp"
+#include "muonflow/flow/integrator.hpp"
+#include "muonflow/flow/objective.hpp"
+#include "muonflow/geometry/geometries.hpp"
+#include "muonflow/optim/rule_registry.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace muonflow::cli {
+namespace {
+
+class ListCommand : public ProgramTest {
+ protected:
+  // Every name of a registry stands in the text.
+  template <class Entries>
+  static void expect_names(const std::string& text, const Entries& entries) {
+    EXPECT_FALSE(entries.empty());
+    for (const auto& entry : entries) {
+      EXPECT_NE(text.find(" " + entry.name + " "), std::string::npos) << entry.name << "\n" << text;
+    }
+  }
+};
+
+TEST_F(ListCommand, NamesEveryEntryOfEveryRegistry) {
+  const auto result = run({"list"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  expect_names(result.out, optim::rules().all());
+  expect_names(result.out, geometry::geometries().all());
+  expect_names(result.out, flow::integrators().all());
+  expect_names(result.out, flow::objectives().all());
+}
+
+TEST_F(ListCommand, ShowsOneEntryWithItsOptions) {
+  for (const auto& rule : optim::rules().all()) {
+    const auto result = run({"list", "rules", rule.name});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(result.out.rfind(rule.name + ": ", 0), 0u) << result.out;
+    EXPECT_NE(result.out.find(rule.info.cite), std::string::npos) << result.out;
+    for (const auto& option : optim::describe_rule(rule)) {
+      EXPECT_NE(result.out.find(" " + option.name + " "), std::string::npos) << option.name;
+      EXPECT_NE(result.out.find(option.doc), std::string::npos) << option.name;
+    }
+    for (const auto& preset : rule.presets) {
+      EXPECT_NE(result.out.find(rule.name + "." + std::string(preset.name)), std::string::npos);
+    }
+  }
+}
+
+TEST_F(ListCommand, JsonHoldsWhatTheRegistriesSay) {
+  const auto result = run({"list", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json all = Json::parse(result.out);
+  ASSERT_EQ(all["rules"].size(), optim::rules().all().size());
+  for (std::size_t i = 0; i < all["rules"].size(); ++i) {
+    const auto& entry = optim::rules().all()[i];
+    const auto& rule = all["rules"][i];
+    EXPECT_EQ(rule["name"], entry.name);
+    const auto options = optim::describe_rule(entry);
+    ASSERT_EQ(rule["options"].size(), options.size());
+    for (std::size_t j = 0; j < options.size(); ++j) {
+      EXPECT_EQ(rule["options"][j]["name"], options[j].name);
+      const auto& value = rule["options"][j]["default"];
+      EXPECT_EQ(value.is_string() ? value.get<std::string>() : value.dump(),
+                options[j].default_value);
+    }
+  }
+}
+
+TEST_F(ListCommand, SettingsHoldTheKeysOfConfigurationFiles) {
+  const auto train = run({"list", "settings", "train"});
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_NE(train.out.find(" optimizer.preset "), std::string::npos) << train.out;
+  const auto flow = run({"list", "settings", "flow"});
+  EXPECT_NE(flow.out.find(" dynamics.gamma "), std::string::npos) << flow.out;
+}
+
+TEST_F(ListCommand, MisspeltNamesAreWrongUsage) {
+  const auto kind = run({"list", "rulez"});
+  EXPECT_EQ(kind.code, 2);
+  EXPECT_NE(kind.err.find("did you mean 'rules'?"), std::string::npos) << kind.err;
+  const auto name = run({"list", "rules", "muonn"});
+  EXPECT_EQ(name.code, 2);
+  EXPECT_NE(name.err.find("did you mean 'muon'?"), std::string::npos) << name.err;
+  EXPECT_EQ(name.out, "");
+}
+
+}  // namespace
+}  // namespace muonflow::cli
