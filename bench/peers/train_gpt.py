@@ -100,6 +100,13 @@ def optimizers(model, rule):
     return [Muon(hidden, lr=1e-3), torch.optim.AdamW(rest, lr=1e-4, foreach=True)]
 
 
+def loaded_blas():
+    """The library that does the products; its folder tells OpenMP from threads of its own."""
+    with open("/proc/self/maps") as maps:
+        paths = {line.split()[-1] for line in maps if "blas" in line.split()[-1].lower()}
+    return sorted(paths)[0] if paths else ""
+
+
 def main():
     size = json.loads(sys.stdin.readline())
     torch.set_num_threads(size["threads"])
@@ -111,7 +118,8 @@ def main():
     shape = (size["batch"], size["block_size"])
     tokens = torch.randint(size["vocab_size"], shape)
     targets = torch.randint(size["vocab_size"], shape)
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+    about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "blas": loaded_blas()}
+    print(json.dumps(about), flush=True)
     for line in sys.stdin:
         rule, count = line.split()
         model, rules = contenders[rule]

@@ -64,7 +64,7 @@ TEST_F(CompareCommand, DrawsCurvesAndSaysWhatTheyMean) {
   EXPECT_EQ(result.out.find('\x1b'), std::string::npos) << "colours outside a terminal";
   EXPECT_NE(result.out.find("o slow   + quick"), std::string::npos) << result.out;
   EXPECT_NE(
-      result.out.find("quick needs 2.00 times fewer steps and 2.00 times less time than slow"),
+      result.out.find("quick needs 2.00 times fewer steps than slow, and 2.00 times less time"),
       std::string::npos)
       << result.out;
 }

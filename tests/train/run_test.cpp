@@ -32,7 +32,7 @@ class TrainRun : public ::testing::Test {
     config.optimizer = small_routing();
     config.train = {
         .steps = 8, .batch_size = 2, .eval_every = 4, .eval_batches = 2, .checkpoint_every = 3};
-    config.sample = {.length = 12, .prompt = "the ", .temperature = 0.8, .top_k = {}, .seed = {}};
+    config.sample = {.length = 12, .prompt = "the ", .temperature = 0.8};
   }
 
   TensorMap final_weights(const fs::path& run) const {
@@ -119,14 +119,14 @@ TEST_F(TrainRun, AFinishedRunIsLeftAloneAndMayBeGivenMoreSteps) {
   const auto before = read_text_file(folder / "run" / "events.jsonl");
   EXPECT_TRUE(Run::resume(folder / "run").finished());
   EXPECT_EQ(read_text_file(folder / "run" / "events.jsonl"), before);
-  auto longer = Run::resume(folder / "run", {.config = {}, .assignments = {"train.steps=11"}});
+  auto longer = Run::resume(folder / "run", {.assignments = {"train.steps=11"}});
   EXPECT_FALSE(longer.finished());
   EXPECT_EQ(longer.execute().step, 11);
   // The folder remembers: it is finished at its new length.
   EXPECT_TRUE(Run::resume(folder / "run").finished());
   EXPECT_EQ(read_config(Config::from_file(folder / "run" / "config.toml")).train.steps, 11);
   expect_in("11 steps already done", message_of<ConfigError>([&] {
-              Run::resume(folder / "run", {.config = {}, .assignments = {"train.steps=8"}});
+              Run::resume(folder / "run", {.assignments = {"train.steps=8"}});
             }));
 }
 
@@ -144,7 +144,7 @@ TEST_F(TrainRun, AResumedRunCannotBecomeAnother) {
   Run::start(config, folder / "run").execute({}, [&] { return asked++ == 4; });
   const auto refused = [&](const std::string& assignment) {
     return message_of<ConfigError>(
-        [&] { Run::resume(folder / "run", {.config = {}, .assignments = {assignment}}); });
+        [&] { Run::resume(folder / "run", {.assignments = {assignment}}); });
   };
   expect_in("--set model.n_layer", refused("model.n_layer=2"));
   expect_in("'optimizer.preset'", refused("optimizer.preset=\"adamw\""));
@@ -152,7 +152,7 @@ TEST_F(TrainRun, AResumedRunCannotBecomeAnother) {
   expect_in("'run.seed'", refused("run.seed=9"));
   // A configuration given beside it must agree, and names its own line where it does not.
   auto text = to_toml(config);
-  Run::Changes changes{.config = Config::from_text(text, "given.toml"), .assignments = {}};
+  Run::Changes changes{.config = Config::from_text(text, "given.toml")};
   EXPECT_EQ(Run::resume(folder / "run", changes).step(), 4);
   text.replace(text.find("n_embd = 8"), 10, "n_embd = 4");
   changes.config = Config::from_text(text, "given.toml");

@@ -24,8 +24,7 @@ model::Gpt<float> small_model(std::int64_t vocabulary = 256) {
 
 TEST(Sample, SameSeedSameTextAndItsLength) {
   auto gpt = small_model();
-  const SampleOptions options{
-      .length = 40, .prompt = "abc", .temperature = 1.0, .top_k = {}, .seed = {}};
+  const SampleOptions options{.length = 40, .prompt = "abc", .temperature = 1.0};
   const auto text = sample(gpt, options, 1);
   EXPECT_EQ(text.size(), 40u);  // longer than the block: old bytes are dropped
   EXPECT_EQ(text, sample(gpt, options, 1));
@@ -37,7 +36,7 @@ TEST(Sample, SameSeedSameTextAndItsLength) {
 
 TEST(Sample, TemperatureZeroIsTheLikeliestByteWhateverTheSeed) {
   auto gpt = small_model();
-  SampleOptions options{.length = 10, .prompt = "q", .temperature = 0, .top_k = {}, .seed = {}};
+  SampleOptions options{.length = 10, .prompt = "q", .temperature = 0};
   const auto greedy = sample(gpt, options, 1);
   EXPECT_EQ(greedy, sample(gpt, options, 99));
   options.temperature = 1;
@@ -47,8 +46,7 @@ TEST(Sample, TemperatureZeroIsTheLikeliestByteWhateverTheSeed) {
 
 TEST(Sample, StaysInsideASmallVocabulary) {
   auto gpt = small_model(5);
-  const SampleOptions options{
-      .length = 60, .prompt = std::string(1, '\x02'), .temperature = 5, .top_k = {}, .seed = {}};
+  const SampleOptions options{.length = 60, .prompt = std::string(1, '\x02'), .temperature = 5};
   const auto text = sample(gpt, options, 1);
   std::set<int> seen;
   for (const char c : text) seen.insert(static_cast<unsigned char>(c));

@@ -50,6 +50,9 @@ TEST(Trainer, LearnsAndTellsItsObservers) {
   std::vector<std::int64_t> evaluated;
   for (const auto& record : counter.evaluations) evaluated.push_back(record.step);
   EXPECT_EQ(evaluated, (std::vector<std::int64_t>{0, 20, 40, 60}));
+  // Evaluations say how far training was, which is what runs are compared by.
+  EXPECT_EQ(counter.evaluations[2].total_tokens, counter.steps[39].total_tokens);
+  EXPECT_EQ(counter.evaluations[2].total_seconds, counter.steps[39].total_seconds);
   // An untrained model of 128 bytes is at log 128 = 4.85; six words have far less to tell.
   EXPECT_LT(counter.evaluations.back().loss, 0.7 * counter.evaluations.front().loss);
 }

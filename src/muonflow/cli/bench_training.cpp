@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,7 @@
 namespace muonflow::cli {
 namespace {
 
+constexpr const char* kOurs = "muonflow";
 constexpr int kWarmup = 2;  // steps of each contender that do not count
 
 struct Contender {
@@ -84,13 +86,14 @@ class Ours {
 
 using Environment = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
-// Adds PyTorch under one environment, with both rules; says why where it cannot.
-void add_peer(const std::string& name, const Environment& environment, const BenchTraining& bench,
-              std::vector<Contender>& contenders) {
+// Adds PyTorch under one environment, with both rules; says why where it cannot. Returns the BLAS
+// that it loaded; empty: none, or no peer.
+std::string add_peer(const std::string& name, const Environment& environment,
+                     const BenchTraining& bench, std::vector<Contender>& contenders) {
   const auto script = find_peer_script("train_gpt.py");
   if (script.empty()) {
     fmt::print("{}: skipped, bench/peers/train_gpt.py was not found above this folder\n", name);
-    return;
+    return "";
   }
   auto peer = std::make_shared<PeerProcess>(std::vector<std::string>{"/usr/bin/python3", script},
                                             environment);
@@ -104,7 +107,7 @@ void add_peer(const std::string& name, const Environment& environment, const Ben
   const auto about = nlohmann::json::parse(peer->ask(sizes.dump()), nullptr, false);
   if (!about.is_object()) {
     fmt::print("{}: skipped, /usr/bin/python3 cannot import torch\n", name);
-    return;
+    return "";
   }
   for (const std::string rule : {"adamw", "muon"}) {
     contenders.push_back({.name = fmt::format("{} {}", name, about.value("torch", "")),
@@ -117,22 +120,34 @@ void add_peer(const std::string& name, const Environment& environment, const Ben
                           },
                           .times = {}});
   }
+  return about.value("blas", "");
 }
 
 void add_peers(const BenchTraining& bench, std::vector<Contender>& contenders) {
   // The program may have set the variable for itself (blas_core.hpp); the peer as installed runs
   // without that.
-  const bool ours = std::getenv("MUONFLOW_BLAS_CORE") != nullptr;
-  Environment installed{{"MUONFLOW_BLAS_CORE", std::nullopt}};
-  if (ours) installed.emplace_back("OPENBLAS_CORETYPE", std::nullopt);
-  add_peer("PyTorch as installed", installed, bench, contenders);
+  const bool mended = std::getenv("MUONFLOW_BLAS_CORE") != nullptr;
+  Environment environment{{"MUONFLOW_BLAS_CORE", std::nullopt}};
+  if (mended) environment.emplace_back("OPENBLAS_CORETYPE", std::nullopt);
+  const auto loaded = add_peer("PyTorch as installed", environment, bench, contenders);
+  if (contenders.back().name == kOurs) return;  // there is no PyTorch
+
+  // Best configured: kernels for this processor, and one pool of threads (OpenMP's).
   const auto blas = linalg::diagnose_blas(false);
-  if (!ours && blas.core_fits) {
-    fmt::print("PyTorch best configured: the same, OpenBLAS knows this processor\n");
+  const auto folder = std::filesystem::path(blas.openblas_path).parent_path().string();
+  environment.clear();
+  if (mended || !blas.core_fits) {
+    environment.emplace_back("OPENBLAS_CORETYPE",
+                             blas.right_core.empty() ? "SkylakeX" : blas.right_core);
+  }
+  if (!folder.empty() && !loaded.starts_with(folder)) {
+    environment.emplace_back("LD_LIBRARY_PATH", folder);
+  }
+  if (environment.empty()) {
+    fmt::print("PyTorch best configured: it is, with {}\n", loaded);
     return;
   }
-  const std::string core = blas.right_core.empty() ? "SkylakeX" : blas.right_core;
-  add_peer("PyTorch OPENBLAS_CORETYPE=" + core, {{"OPENBLAS_CORETYPE", core}}, bench, contenders);
+  add_peer("PyTorch best configured", environment, bench, contenders);
 }
 
 }  // namespace
@@ -141,7 +156,7 @@ int bench_training(const BenchTraining& bench) {
   std::vector<Contender> contenders;
   for (const std::string rule : {"adamw", "muon"}) {
     auto ours = std::make_shared<Ours>(bench, rule == "muon" ? "muon+adamw" : rule);
-    contenders.push_back({.name = "muonflow",
+    contenders.push_back({.name = kOurs,
                           .rule = rule,
                           .step = [ours]() -> std::optional<double> { return ours->step(); },
                           .times = {}});

@@ -3,14 +3,12 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <string>
 
-#include "muonflow/core/error.hpp"
 #include "muonflow/data/datasets.hpp"
 
 namespace muonflow::cli {
 
-// Throws ConfigError where neither variable names an absolute folder.
+// Empty where neither variable names an absolute folder: a run with a text of its own needs none.
 inline std::filesystem::path data_cache() {
   const auto folder = [](const char* variable) -> std::filesystem::path {
     const char* const value = std::getenv(variable);
@@ -19,16 +17,14 @@ inline std::filesystem::path data_cache() {
   };
   if (const auto cache = folder("XDG_CACHE_HOME"); !cache.empty()) return cache / "muonflow";
   if (const auto home = folder("HOME"); !home.empty()) return home / ".cache" / "muonflow";
-  throw ConfigError({.place = "cache folder",
-                     .expected = "HOME or XDG_CACHE_HOME to name a folder",
-                     .advice = "or give --cache DIR"});
+  return {};
 }
 
 // What data::load should be given for a data set whose place nobody named: the cache where it holds
 // it, else nothing, which means the installed package.
 inline std::filesystem::path cached_dataset(const data::DatasetEntry& entry,
                                             const std::filesystem::path& cache) {
-  return data::find(entry, cache) ? cache : std::filesystem::path();
+  return !cache.empty() && data::find(entry, cache) ? cache : std::filesystem::path();
 }
 
 }  // namespace muonflow::cli

@@ -110,11 +110,14 @@ std::string draw_chart(std::span<const Curve> curves, const ChartLook& look) {
   }
   if (x.empty() || x.lo == x.hi) return "";
   Interval y;
+  const double tenth = x.lo + (x.hi - x.lo) / 10;
   for (const auto& curve : drawn) {
+    if (const auto at_tenth = height(curve, tenth)) y.include(*at_tenth);
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
-      if (curve.x[i] >= x.lo + (x.hi - x.lo) / 10) y.include(curve.y[i]);
+      if (curve.x[i] >= tenth) y.include(curve.y[i]);
     }
   }
+  if (y.empty()) return "";
   if (y.lo == y.hi) y.hi += std::max(1e-12, std::abs(y.hi) * 1e-6);
 
   Canvas canvas(std::max(20, look.columns - kLabelWidth), std::max(4, look.rows), x, y);

@@ -37,11 +37,11 @@ struct RunOptions {
 };
 
 struct DataOptions {
-  std::string name;                        // a data set of data/datasets.hpp
-  std::string path;                        // a text file of one's own, or the place of `name`
-  std::string validation;                  // a second text; empty: the end of the first
-  double validation_fraction = 0.1;        // of the first text, where there is no second
-  std::optional<std::int64_t> block_size;  // bytes a training example; off: the model's
+  std::string name = {};                        // a data set of data/datasets.hpp
+  std::string path = {};                        // a text file of one's own, or the place of `name`
+  std::string validation = {};                  // a second text; empty: the end of the first
+  double validation_fraction = 0.1;             // of the first text, where there is no second
+  std::optional<std::int64_t> block_size = {};  // bytes a training example; off: the model's
 
   void fields(FieldVisitor& v);
 };
@@ -80,9 +80,9 @@ struct TrainOptions {
 struct SampleOptions {
   std::int64_t length = 200;  // bytes written after the prompt; 0: no sample
   std::string prompt = "\n";
-  double temperature = 0.8;           // 0: always the likeliest byte
-  std::optional<std::int64_t> top_k;  // off: all bytes
-  std::optional<std::int64_t> seed;   // off: the run's
+  double temperature = 0.8;                // 0: always the likeliest byte
+  std::optional<std::int64_t> top_k = {};  // off: all bytes
+  std::optional<std::int64_t> seed = {};   // off: the run's
 
   void fields(FieldVisitor& v);
 };

@@ -75,8 +75,8 @@ class Run {
 
   // What a resumed run is asked to do differently.
   struct Changes {
-    std::optional<Config> config;          // a whole configuration, which must agree
-    std::vector<std::string> assignments;  // "train.steps=2000"
+    std::optional<Config> config = {};          // a whole configuration, which must agree
+    std::vector<std::string> assignments = {};  // "train.steps=2000"
   };
   // Goes on from the newest checkpoint of a run folder, or from the start where there is none yet.
   // Throws ConfigError for a change that would make it another run (see may_change_on_resume), or a

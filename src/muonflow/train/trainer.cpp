@@ -142,7 +142,9 @@ Ending Trainer<T>::run(std::span<Observer* const> observers, const std::function
         .step = state_.step,
         .loss = loss,
         .tokens = validation_.count() * validation_.batch() * validation_.time(),
-        .seconds = seconds_since(begin)};
+        .seconds = seconds_since(begin),
+        .total_tokens = state_.tokens,
+        .total_seconds = state_.seconds};
     for (auto* observer : observers) observer->on_evaluation(record);
   };
   const auto end = [&](Ending ending) {

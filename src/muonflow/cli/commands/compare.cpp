@@ -20,6 +20,8 @@
 namespace muonflow::cli {
 namespace {
 
+constexpr double kNoDifference = 0.02;  // ratios so near to 1 are told as 1
+
 using report::Arrival;
 using report::TrainingRun;
 
@@ -40,13 +42,21 @@ std::string loss_text(double loss) {
   return std::isfinite(loss) ? fmt::format("{:.4f}", loss) : "-";
 }
 
-// "1.8 times fewer", "1.2 times more", "as many"
-std::string ratio_text(double mine, double reference, const char* fewer, const char* more) {
+// "1.80 times fewer steps than", "1.20 times more steps than", "as many steps as".
+std::string steps_text(double mine, double reference) {
   const double ratio = reference / mine;
-  if (!std::isfinite(ratio) || ratio <= 0) return std::string("not comparable");
-  if (std::abs(ratio - 1) < 0.02) return "the same";
-  return ratio > 1 ? fmt::format("{:.2f} times {}", ratio, fewer)
-                   : fmt::format("{:.2f} times {}", 1 / ratio, more);
+  if (std::abs(ratio - 1) < kNoDifference) return "as many steps as";
+  return ratio > 1 ? fmt::format("{:.2f} times fewer steps than", ratio)
+                   : fmt::format("{:.2f} times more steps than", 1 / ratio);
+}
+
+// "1.80 times less time"; the same where the clock says nothing.
+std::string time_text(double mine, double reference) {
+  const double ratio = reference / mine;
+  if (!std::isfinite(ratio) || ratio <= 0) return "an unknown time";
+  if (std::abs(ratio - 1) < kNoDifference) return "as much time";
+  return ratio > 1 ? fmt::format("{:.2f} times less time", ratio)
+                   : fmt::format("{:.2f} times more time", 1 / ratio);
 }
 
 class Compare final : public Command {
@@ -148,11 +158,9 @@ class Compare final : public Command {
         fmt::print("{} never reaches a validation loss of {:.4f}.\n", runs_[i].name, *target_);
         continue;
       }
-      fmt::print("To a validation loss of {:.4f}, {} needs {} steps and {} time than {}.\n",
-                 *target_, runs_[i].name,
-                 ratio_text(arrivals_[i]->step, arrivals_.front()->step, "fewer", "more"),
-                 ratio_text(arrivals_[i]->seconds, arrivals_.front()->seconds, "less", "more"),
-                 reference.name);
+      fmt::print("To a validation loss of {:.4f}, {} needs {} {}, and {}.\n", *target_,
+                 runs_[i].name, steps_text(arrivals_[i]->step, arrivals_.front()->step),
+                 reference.name, time_text(arrivals_[i]->seconds, arrivals_.front()->seconds));
     }
     fmt::print("One run each: other seeds, learning rates or machines may order them otherwise.\n");
   }

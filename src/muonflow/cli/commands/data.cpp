@@ -114,7 +114,15 @@ class Data final : public Command {
   }
 
  private:
-  fs::path cache() const { return cache_.empty() ? data_cache() : fs::path(cache_); }
+  fs::path cache() const {
+    const auto folder = cache_.empty() ? data_cache() : fs::path(cache_);
+    if (folder.empty()) {
+      throw ConfigError({.place = "muonflow data",
+                         .what = "neither HOME nor XDG_CACHE_HOME names a folder",
+                         .advice = "give --cache DIR"});
+    }
+    return folder;
+  }
 
   int list() const {
     for (const auto& entry : data::datasets().all()) {

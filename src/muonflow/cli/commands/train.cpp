@@ -44,8 +44,12 @@ class Console final : public train::Observer {
   }
   void on_evaluation(const train::EvaluationRecord& record) override {
     validation_ = fmt::format("{:.4f}", record.loss);
-    progress_.note(record.step == 0 ? "step 0 | val " + validation_
-                                    : fmt::format("step {} | {}", record.step, detail()));
+    if (record.step == 0) {
+      progress_.note("step 0 | val " + validation_);
+    } else {
+      progress_.update(record.step, detail());
+      progress_.note(fmt::format("step {} | {}", record.step, detail()));
+    }
   }
   void on_trouble(const train::TroubleRecord& record) override {
     if (record.stops) return;  // said at the end
@@ -120,7 +124,7 @@ class Train final : public Command {
     const auto config = train::read_config(file);
     set_threads(static_cast<int>(config.run.threads));
     const train::RunContext context{
-        .place_of = file.place_of(), .command = "muonflow train " + config_, .data = data_cache()};
+        .place_of = file.place_of(), .command = command_line(), .data = data_cache()};
     if (dry_run_) return show(train::Run::preview(config, context));
     const auto folder = out_.empty() ? std::filesystem::path("runs") / config.run.name
                                      : std::filesystem::path(out_);
@@ -134,7 +138,7 @@ class Train final : public Command {
                          .what = "a resumed run stays in its folder",
                          .advice = "leave --out away"});
     }
-    train::Run::Changes changes{.config = {}, .assignments = assignments_};
+    train::Run::Changes changes{.assignments = assignments_};
     if (!config_.empty()) changes.config = Config::from_file(config_);
     auto run = train::Run::resume(resume_, changes, {.data = data_cache()});
     set_threads(static_cast<int>(run.preview().config.run.threads));
@@ -153,6 +157,12 @@ class Train final : public Command {
                  resume_);
     }
     return execute(run);
+  }
+
+  std::string command_line() const {
+    std::string line = "muonflow train " + config_;
+    for (const auto& assignment : assignments_) line += " --set " + assignment;
+    return out_.empty() ? line : line + " --out " + out_;
   }
 
   static int show(const train::Preview& preview) {
@@ -188,7 +198,7 @@ class Train final : public Command {
       throw DataError(
           {.place = fmt::format("{}: step {}", folder, trouble.step),
            .what =
-               trouble.what + (trouble.tensor.empty() ? "" : " in " + trouble.tensor) +
+               text_of(trouble) +
                (trouble.in_a_row > 1 ? fmt::format(", {} steps in a row", trouble.in_a_row) : ""),
            .advice = result.checkpoint.empty()
                          ? "stopped; no checkpoint was written yet"

@@ -1,0 +1,233 @@
+// muonflow train, from the command line: killed and resumed, its files, its messages, its exit
+// codes.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "muonflow/core/rng.hpp"
+#include "tests/cli/run_program.hpp"
+
+namespace muonflow::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfig = R"([run]
+name = "small"
+threads = 1
+[data]
+path = "text.txt"
+[model]
+n_layer = 2
+n_head = 2
+n_embd = 16
+block_size = 16
+vocab_size = 128
+[optimizer]
+hidden = { lr = 0.02 }
+other = { lr = 0.003, weight_decay = 0.1 }
+clip = { max_norm = 1.0 }
+[schedule]
+kind = "wsd"
+warmup = 5
+[train]
+steps = 60
+batch_size = 4
+accumulation = 2
+eval_every = 20
+eval_batches = 2
+checkpoint_every = 7
+[sample]
+length = 20
+prompt = "the "
+)";
+
+class TrainCommand : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ProgramTest::SetUp();
+    std::string text;
+    Rng rng(3);
+    while (text.size() < 5000) {
+      static constexpr const char* kWords[] = {"the ", "old ", "house ", "was ", "warm.\n"};
+      text += kWords[rng.below(5)];
+    }
+    write("text.txt", text);
+    write("train.toml", kConfig);
+  }
+
+  // Lines of a kind in a run's events; 0 where there is no run yet.
+  std::size_t events(const std::string& run_name, const std::string& kind) const {
+    std::ifstream in(folder / run_name / "events.jsonl");
+    std::size_t count = 0;
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with("{\"kind\":\"" + kind + "\"")) ++count;
+    }
+    return count;
+  }
+  // Sends a signal once the run has told `steps` steps; harmless where it ended before.
+  std::function<void(pid_t)> signal_after(const std::string& run_name, std::size_t steps,
+                                          int number) const {
+    return [this, run_name, steps, number](pid_t child) {
+      siginfo_t info{};
+      while (events(run_name, "step") < steps) {
+        info.si_pid = 0;
+        ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
+        if (info.si_pid != 0) return;  // ended; run() collects it
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      ::kill(child, number);
+    };
+  }
+  std::vector<std::byte> weights(const std::string& run_name, const std::string& step) const {
+    return read_file(folder / run_name / "checkpoints" / ("step-" + step) / "weights.safetensors");
+  }
+  void expect_refusal(const std::vector<std::string>& arguments, int code,
+                      const std::string& part) const {
+    const auto result = run(arguments);
+    EXPECT_EQ(result.code, code) << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err << " lacks " << part;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+};
+
+TEST_F(TrainCommand, KilledAnywhereAndResumedItWritesTheSameBytes) {
+  ASSERT_EQ(run({"train", "train.toml", "--out", "whole", "--threads", "1"}).code, 0);
+  const auto seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Rng rng(seed);
+  const auto somewhere = [&] { return 1 + rng.below(50); };
+  auto result =
+      run({"train", "train.toml", "--out", "parts"}, signal_after("parts", somewhere(), SIGKILL));
+  int kills = result.code == 128 + SIGKILL ? 1 : 0;
+  for (const char* const count : {"2", "1", "2"}) {
+    result = run({"train", "--resume", "parts", "--threads", count},
+                 signal_after("parts", events("parts", "step") + rng.below(20), SIGKILL));
+    if (result.code == 128 + SIGKILL) ++kills;
+  }
+  EXPECT_GT(kills, 0);
+  result = run({"train", "--resume", "parts", "--threads", "2"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(weights("whole", "000060"), weights("parts", "000060"));
+  EXPECT_EQ(events("parts", "step"), 60u);
+  EXPECT_EQ(events("parts", "validation"), events("whole", "validation"));
+}
+
+TEST_F(TrainCommand, InterruptSavesAndSaysHowToGoOn) {
+  ASSERT_EQ(run({"train", "train.toml", "--out", "whole"}).code, 0);
+  const auto interrupted = run({"train", "train.toml", "--out", "run", "--set", "train.steps=60"},
+                               signal_after("run", 10, SIGINT));
+  ASSERT_EQ(interrupted.code, 1) << interrupted.err;
+  EXPECT_NE(interrupted.err.find("muonflow train --resume run"), std::string::npos)
+      << interrupted.err;
+  EXPECT_EQ(events("run", "end"), 1u);
+  const auto resumed = run({"train", "--resume", "run"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(weights("whole", "000060"), weights("run", "000060"));
+}
+
+TEST_F(TrainCommand, PrintsWhatItTrainsAndWhatCameOut) {
+  const auto result = run({"train", "train.toml"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(folder / "runs/small/summary.json"));  // runs/NAME
+  for (const char* part : {"gpt, ", "text.txt", "muon lr 0.02", "60 of 128 tokens", "finished",
+                           "validation loss", "tokens/s", "step-000060", "sample\nthe "}) {
+    EXPECT_NE(result.out.find(part), std::string::npos) << part << " is not in " << result.out;
+  }
+  for (const char* part : {"step 0 | val", "step 20 | loss", "tok/s", "opt "}) {
+    EXPECT_NE(result.err.find(part), std::string::npos) << part << " is not in " << result.err;
+  }
+  const auto again = run({"train", "--resume", "runs/small"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.out.find("is finished"), std::string::npos) << again.out;
+  const auto longer = run({"train", "--resume", "runs/small", "--set", "train.steps=70"});
+  EXPECT_EQ(longer.code, 0) << longer.err;
+  EXPECT_FALSE(weights("runs/small", "000070").empty());
+}
+
+TEST_F(TrainCommand, DryRunShowsEverythingAndWritesNothing) {
+  const auto result = run({"train", "train.toml", "--dry-run", "--set", "train.batch_size=3"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* part :
+       {"batch_size = 3", "eval_batches = 2", "transformer.wte.weight", "role embedding",
+        "parameters", "optimizer state", "activations", "60 of 96 tokens, 5,760 tokens in all"}) {
+    EXPECT_NE(result.out.find(part), std::string::npos) << part << " is not in " << result.out;
+  }
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+}
+
+TEST_F(TrainCommand, WrongRequestsAreOneLineAndExitCodeTwo) {
+  expect_refusal({"train"}, 2, "configs/train/");
+  expect_refusal({"train", "train.toml", "--set", "train.step=3"}, 2, "did you mean 'steps'");
+  expect_refusal({"train", "train.toml", "--set", "optimizer.preset=\"moun\""}, 2, "muon");
+  expect_refusal({"train", "train.toml", "--threads", "-1"}, 2, "run.threads");
+  ASSERT_EQ(run({"train", "train.toml", "--out", "run"}).code, 0);
+  expect_refusal({"train", "train.toml", "--out", "run"}, 2, "--resume run");
+  expect_refusal({"train", "--resume", "run", "--set", "model.n_layer=1"}, 2, "model.n_layer");
+  expect_refusal({"train", "--resume", "run", "--out", "other"}, 2, "--out");
+  write("other.toml", std::string(kConfig) + "temperature = 0.5\n");
+  EXPECT_EQ(run({"train", "other.toml", "--resume", "run"}).code, 0);
+  auto text = std::string(kConfig);
+  text.replace(text.find("n_embd = 16"), 11, "n_embd = 32");
+  write("other.toml", text);
+  expect_refusal({"train", "other.toml", "--resume", "run"}, 2, "other.toml:9");
+}
+
+TEST_F(TrainCommand, WhatFailsIsOneLineAndExitCodeOne) {
+  expect_refusal({"train", "none.toml"}, 1, "none.toml");
+  expect_refusal({"train", "train.toml", "--set", "data.path=\"none.txt\""}, 1, "none.txt");
+  expect_refusal(
+      {"train", "train.toml", "--set", "model.vocab_size=115", "--set", "sample.length=0"}, 1,
+      "byte ");
+  expect_refusal({"train", "train.toml", "--set", "model.block_size=9000"}, 1, "text.txt");
+  expect_refusal({"train", "train.toml", "--out", "text.txt/run"}, 1, "text.txt/run");
+  expect_refusal({"train", "--resume", "none"}, 1, "no such folder");
+  write("empty.txt", "");
+  expect_refusal({"train", "train.toml", "--set", "data.path=\"empty.txt\""}, 1, "empty");
+}
+
+TEST_F(TrainCommand, ALossThatIsNotFiniteStopsWithTheLastGoodState) {
+  // Weights of an absurd size within a few steps, saved each step.
+  const std::vector<std::string> arguments{"train", "train.toml",
+                                           "--out", "run",
+                                           "--set", "optimizer.preset=\"sgd\"",
+                                           "--set", "optimizer.hidden.lr=1e30",
+                                           "--set", "optimizer.clip.max_norm=\"off\"",
+                                           "--set", "train.checkpoint_every=1"};
+  const auto result = run(arguments);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("is not finite"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("run/checkpoints/step-"), std::string::npos) << result.err;
+  EXPECT_EQ(events("run", "trouble"), 1u);
+  EXPECT_EQ(events("run", "end"), 1u);
+}
+
+TEST_F(TrainCommand, AFullDiskLosesNothingThatWasSaved) {
+  ASSERT_EQ(run({"train", "train.toml", "--out", "run", "--set", "train.steps=7"}).code, 0);
+  const auto saved = weights("run", "000007");
+  // No file of the child may grow past 4 kB: the next checkpoint cannot be written.
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = before;
+  small.rlim_cur = 4096;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto result = run({"train", "--resume", "run", "--set", "train.steps=60", "--set",
+                           "train.log_every=1000", "--set", "train.keep=0"});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("muonflow: "), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("File too large"), std::string::npos) << result.err;
+  EXPECT_EQ(weights("run", "000007"), saved);
+  EXPECT_EQ(run({"train", "--resume", "run", "--set", "train.steps=9"}).code, 0);
+}
+
+}  // namespace
+}  // namespace muonflow::cli
