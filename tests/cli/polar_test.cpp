@@ -15,12 +15,6 @@
 namespace muonflow::cli {
 namespace {
 
-void expect_refusal(const ProgramResult& result, int code, const std::string& part) {
-  EXPECT_EQ(result.code, code) << result.err;
-  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
-  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
-}
-
 class PolarCommandTest : public ProgramTest {
  protected:
   // Values of a Gaussian matrix in a tensor of any floating type and shape.

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -22,6 +23,13 @@ struct ProgramResult {
   std::string out;
   std::string err;
 };
+
+// One line on stderr that holds `part`, and the exit code.
+inline void expect_refusal(const ProgramResult& result, int code, const std::string& part) {
+  EXPECT_EQ(result.code, code) << result.err;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+}
 
 // The program runs in a folder of the test's own.
 class ProgramTest : public ::testing::Test {

@@ -64,7 +64,8 @@ TEST_F(Sections, SummaryOfOneRunAndAFlow) {
 
 TEST_F(Sections, DifferentTextsAreNotCompared) {
   std::vector<TrainingRun> runs{training("slow"), training("fast")};
-  runs[0].data = "other.txt";
+  runs[0].data = "folder/other.txt";
+  EXPECT_EQ(runs[0].data_label(), "other.txt");
   EXPECT_NE(visible_text(summary_html(runs, {})).find("not comparable"), std::string::npos);
   PageData data;
   EXPECT_NE(visible_text(training_section(runs, data)).find("not comparable"), std::string::npos);

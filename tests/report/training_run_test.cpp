@@ -29,12 +29,21 @@ TEST(RunningMean, PassesOverValuesThatAreNotFinite) {
   EXPECT_EQ(mean[3], 1);
 }
 
+TEST(WindowedRatio, DividesSumsAndNotRatios) {
+  // One long step among short ones: 3 tokens in 12 seconds, not the mean of 1, 1 and 0.1.
+  EXPECT_EQ(windowed_ratio({1, 1, 1}, {1, 1, 10}, 3).back(), 0.25);
+  EXPECT_EQ(windowed_ratio({1, 1, 1}, {1, 1, 10}, 1), (std::vector<double>{1, 1, 0.1}));
+  EXPECT_EQ(windowed_ratio({std::nan(""), 2}, {5, 4}, 2).back(), 0.5);
+  EXPECT_TRUE(std::isnan(windowed_ratio({1}, {0}, 2).back()));
+  EXPECT_EQ(increments({2, 5, 5}), (std::vector<double>{2, 3, 0}));
+}
+
 TEST(ReadTraining, ColumnsAgreeWithWhatWasWritten) {
   TemporaryFolder folder;
   testing::write_training_run(folder / "a", {.steps = 100, .done = 100});
   const auto run = training_run(record::RunReader::open(folder / "a"), "a");
   EXPECT_EQ(run.name, "a");
-  EXPECT_EQ(run.data, "austen");
+  EXPECT_EQ(run.data_label(), "austen");
   EXPECT_EQ(run.state, "");
   ASSERT_EQ(run.loss.size(), 100U);
   EXPECT_EQ(run.at_step.step.back(), 100);
@@ -43,6 +52,8 @@ TEST(ReadTraining, ColumnsAgreeWithWhatWasWritten) {
   EXPECT_EQ(run.smoothing, 2);
   EXPECT_NEAR(run.mean_optimizer_share(), 0.2, 0.02);
   EXPECT_NEAR(run.mean_throughput(), run.at_step.tokens.back() / run.at_step.seconds.back(), 1e-9);
+  EXPECT_NEAR(run.throughput_curve().back(), run.mean_throughput(), 0.1 * run.mean_throughput());
+  EXPECT_NEAR(run.optimizer_share_curve()[50], 0.2, 0.02);
   EXPECT_EQ(run.best_validation(), run.final_validation());
   EXPECT_NEAR(run.final_loss(), run.loss.back(), 0.3);
   EXPECT_FALSE(run.sample.empty());

@@ -10,6 +10,7 @@
 //   warning     text, and tensor where it is about one
 //   checkpoint  path, relative to the run folder
 //   resume      the run went on after `step`; a reader sees a new process here
+//   sample      text that the model wrote at the end, prompt included
 //   end         ending: finished, interrupted, non-finite
 //   flow        one recorded time: time, objective, kinetic, energy, dissipated, ledger_error,
 //               momentum_op_norm

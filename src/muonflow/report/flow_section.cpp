@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "muonflow/report/markup.hpp"
 #include "muonflow/report/sections.hpp"
@@ -28,6 +29,18 @@ std::string problem(const FlowRun& run) {
   return out.empty() ? words("") : out;
 }
 
+std::string integrator(const FlowRun& run) {
+  const auto step = std::isfinite(run.step) ? ", step " + number_html(run.step) : "";
+  return words(run.integrator) + step;
+}
+
+// "259 of 2,000 steps"
+std::string rises_html(const FlowRun& run, double count) {
+  if (run.rises.out_of == 0) return words("");
+  return fmt::format("{} of {} {}", count_html(count), count_html(run.rises.out_of),
+                     run.rises.unit);
+}
+
 std::string rate_html(const FlowRun& run) {
   auto out = number_html(run.rate, 3);
   if (std::isfinite(run.rate_low) && std::isfinite(run.rate_high)) {
@@ -36,37 +49,42 @@ std::string rate_html(const FlowRun& run) {
   return out;
 }
 
+// Quantities down, runs across: there are more quantities than runs.
 std::string results_table(std::span<const FlowRun> runs) {
+  const auto last = [](const std::vector<double>& v) {
+    return v.empty() ? std::nan("") : v.back();
+  };
+  using Column = std::function<std::string(const FlowRun&)>;
+  const std::vector<std::pair<std::string, Column>> quantities{
+      {"problem", problem},
+      {"integrator", integrator},
+      {"end time", [&](const FlowRun& run) { return number_html(last(run.time)); }},
+      {"energy E at the start",
+       [](const FlowRun& run) {
+         return number_html(run.energy.empty() ? std::nan("") : run.energy.front(), 5);
+       }},
+      {"energy E at the end", [&](const FlowRun& run) { return number_html(last(run.energy), 5); }},
+      {"objective J at the end",
+       [&](const FlowRun& run) { return number_html(last(run.objective), 5); }},
+      {"ledger error, largest recorded",
+       [](const FlowRun& run) { return number_html(run.largest_ledger_error(), 2); }},
+      {"ledger error, relative, largest of all steps",
+       [](const FlowRun& run) { return number_html(run.relative_ledger_error, 2); }},
+      {"fitted rate of E, with its 95% interval", rate_html},
+      {"J rose", [](const FlowRun& run) { return rises_html(run, run.rises.objective); }},
+      {"E rose", [](const FlowRun& run) { return rises_html(run, run.rises.energy); }},
+      {"wall time", [](const FlowRun& run) { return duration_html(run.wall_seconds); }}};
   Table table;
   table.caption =
-      "The ledger error is the largest over the recorded times; relative: largest over all steps, "
-      "over E at the start above the infimum of J where that is known. Fitted rate: E above that "
-      "infimum falls like exp(−rate t), with its 95% interval. Rises are counted over all steps, "
-      "for a run without an end between recorded times.";
-  table.head = {{"run"}, {"problem"}, {"integrator"}};
-  for (const char* head :
-       {"end time", "E at the start", "E at the end", "J at the end", "ledger error", "relative",
-        "times J rose", "times E rose", "wall time"}) {
-    table.head.push_back({head, "number"});
-  }
+      "Relative: over E at the start, above the infimum of J where that is known. Rate: E above "
+      "that infimum falls like exp(−rate t).";
+  table.head = {{"quantity"}};
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const auto& run = runs[r];
-    const auto last = [](const std::vector<double>& v) {
-      return v.empty() ? std::nan("") : v.back();
-    };
-    const double start = run.energy.empty() ? std::nan("") : run.energy.front();
-    const auto step = std::isfinite(run.step) ? ", h = " + number_html(run.step) : "";
-    std::vector<Cell> row{{swatch_html(r) + escape(run.name)},
-                          {problem(run), "words"},
-                          {words(run.integrator) + step, "words"}};
-    for (const auto& cell :
-         {number_html(last(run.time)), number_html(start, 5), number_html(last(run.energy), 5),
-          number_html(last(run.objective), 5), number_html(run.largest_ledger_error(), 2),
-          number_html(run.relative_ledger_error, 2), rate_html(run),
-          count_html(run.rises.objective), count_html(run.rises.energy),
-          duration_html(run.wall_seconds)}) {
-      row.push_back({cell, "number"});
-    }
+    table.head.push_back({swatch_html(r) + escape(runs[r].name), "words"});
+  }
+  for (const auto& [name, column] : quantities) {
+    std::vector<Cell> row{{name}};
+    for (const auto& run : runs) row.push_back({column(run), "words"});
     table.rows.push_back(std::move(row));
   }
   return table_html(table);

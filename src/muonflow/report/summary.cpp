@@ -30,7 +30,7 @@ bool evaluated(const TrainingRun& run) { return std::isfinite(run.best_validatio
 
 std::string one_training(const TrainingRun& run) {
   auto out = fmt::format("The training run {}", strong(escape(run.name)));
-  if (!run.data.empty()) out += " on " + escape(run.data);
+  if (!run.data.empty()) out += " on " + escape(run.data_label());
   if (!evaluated(run)) return out + " has not been evaluated yet.";
   const double best = run.best_validation();
   const auto at = arrival(run, best);
@@ -50,7 +50,7 @@ std::string many_trainings(std::span<const TrainingRun> all) {
     if (evaluated(run)) runs.push_back(&run);
   }
   auto out = capital(plural(all.size(), "training run"));
-  if (data.size() == 1 && !data.begin()->empty()) out += " on " + escape(*data.begin());
+  if (data.size() == 1 && !data.begin()->empty()) out += " on " + escape(all.front().data_label());
   if (data.size() > 1) return out + " on different texts; their losses are not comparable.";
   if (runs.size() < 2) return out + "; fewer than two of them have been evaluated.";
   const double common = *common_validation_loss(all);

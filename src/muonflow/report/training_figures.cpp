@@ -150,22 +150,21 @@ std::string rate_figure(std::span<const TrainingRun> runs, PageData& data) {
       "<b>Learning rate</b> of the rule that moves most parameters." + rates_text(runs), "");
 }
 
-// A running mean of what is measured each step: single steps jump with the machine's other work.
+// Single steps jump with whatever else the machine does: curves of trends.
 std::string speed_figure(std::span<const TrainingRun> runs, PageData& data, const std::string& id,
                          const std::string& label, const std::string& caption,
-                         std::vector<double> TrainingRun::*column, double factor) {
+                         std::vector<double> (TrainingRun::*curve)() const, double factor) {
   auto figure = figure_of(id, label);
   figure.from_zero = true;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const auto& run = runs[r];
-    if (!any_finite(run.*column)) continue;
-    auto mean = running_mean(run.*column, std::max(5.0, run.smoothing));
-    for (double& value : mean) value *= factor;
-    const auto kept = thinned(mean, kPointsOfALine / 2);
-    figure.series.push_back({.label = run.name,
+    auto values = (runs[r].*curve)();
+    if (!any_finite(values)) continue;
+    for (double& value : values) value *= factor;
+    const auto kept = thinned(values, kPointsOfALine / 2);
+    figure.series.push_back({.label = runs[r].name,
                              .role = "line",
-                             .points = data.add_points(axes_of(run.at_step, kept)),
-                             .y = pick(mean, kept),
+                             .points = data.add_points(axes_of(runs[r].at_step, kept)),
+                             .y = pick(values, kept),
                              .run = r,
                              .tone = {},
                              .fill = {}});
@@ -202,10 +201,10 @@ std::string training_figures(std::span<const TrainingRun> runs, PageData& data) 
   auto small = rate_figure(runs, data);
   small += speed_figure(runs, data, "training-throughput", "tokens per second",
                         "<b>Throughput</b> of whole steps, evaluation and saving left out.",
-                        &TrainingRun::throughput, 1);
+                        &TrainingRun::throughput_curve, 1);
   small += speed_figure(runs, data, "training-share", "share of a step's time (%)",
                         "<b>What the optimizer costs:</b> its share of each step's time.",
-                        &TrainingRun::optimizer_share, 100);
+                        &TrainingRun::optimizer_share_curve, 100);
   if (loss.empty() && small.empty()) return {};
   std::vector<std::string> names;
   for (const auto& run : runs) names.push_back(run.name);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -76,7 +77,6 @@ void read_steps(const record::RunReader& reader, TrainingRun& run) {
     append_position(run.at_step, *event);
     run.loss.push_back(number_of(*event, {"loss"}));
     run.lr.push_back(base * number_of(*event, {"lr"}));
-    run.throughput.push_back(number_of(*event, {"tokens_per_second"}));
     run.optimizer_share.push_back(number_of(*event, {"optimizer_share"}));
   }
   // About a fiftieth of what was recorded, and never more than 100 values: enough to see two runs
@@ -107,15 +107,20 @@ void read_remarks(const record::RunReader& reader, TrainingRun& run) {
   }
 }
 
-double ratio_of_sums(const std::vector<double>& weights, const std::vector<double>& seconds) {
-  double above = 0, below = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const double spent = seconds[i] - (i == 0 ? 0 : seconds[i - 1]);
-    if (!std::isfinite(weights[i]) || !std::isfinite(spent)) continue;
-    above += weights[i] * spent;
-    below += spent;
+std::size_t trend_window(std::size_t records) {
+  return std::clamp<std::size_t>(records / 20, 5, 500);
+}
+
+struct Spending {
+  std::vector<double> optimizer, all;  // seconds a record
+};
+
+Spending spending(const TrainingRun& run) {
+  Spending out{.optimizer = {}, .all = increments(run.at_step.seconds)};
+  for (std::size_t i = 0; i < out.all.size(); ++i) {
+    out.optimizer.push_back(run.optimizer_share[i] * out.all[i]);
   }
-  return below > 0 ? above / below : kNaN;
+  return out;
 }
 
 double last_finite(const std::vector<double>& values) {
@@ -125,6 +130,29 @@ double last_finite(const std::vector<double>& values) {
 }
 
 }  // namespace
+
+std::vector<double> increments(const std::vector<double>& totals) {
+  std::vector<double> out;
+  for (std::size_t i = 0; i < totals.size(); ++i) {
+    out.push_back(totals[i] - (i == 0 ? 0 : totals[i - 1]));
+  }
+  return out;
+}
+
+std::vector<double> windowed_ratio(const std::vector<double>& numerators,
+                                   const std::vector<double>& denominators, std::size_t window) {
+  std::vector<double> out;
+  for (std::size_t i = 0; i < numerators.size(); ++i) {
+    double above = 0, below = 0;
+    for (std::size_t k = i + 1 > window ? i + 1 - window : 0; k <= i; ++k) {
+      if (!std::isfinite(numerators[k]) || !std::isfinite(denominators[k])) continue;
+      above += numerators[k];
+      below += denominators[k];
+    }
+    out.push_back(below > 0 ? above / below : kNaN);
+  }
+  return out;
+}
 
 std::vector<double> running_mean(const std::vector<double>& values, double window) {
   const double keep = 1 - 1 / window;
@@ -176,6 +204,16 @@ double TrainingRun::best_validation() const {
   return best;
 }
 
+std::vector<double> TrainingRun::throughput_curve() const {
+  return windowed_ratio(increments(at_step.tokens), increments(at_step.seconds),
+                        trend_window(at_step.step.size()));
+}
+
+std::vector<double> TrainingRun::optimizer_share_curve() const {
+  const auto seconds = spending(*this);
+  return windowed_ratio(seconds.optimizer, seconds.all, trend_window(seconds.all.size()));
+}
+
 double TrainingRun::mean_throughput() const {
   if (at_step.step.empty()) return kNaN;
   const double seconds = at_step.seconds.back();
@@ -183,7 +221,13 @@ double TrainingRun::mean_throughput() const {
 }
 
 double TrainingRun::mean_optimizer_share() const {
-  return ratio_of_sums(optimizer_share, at_step.seconds);
+  if (at_step.step.empty()) return kNaN;
+  const auto seconds = spending(*this);
+  return windowed_ratio(seconds.optimizer, seconds.all, seconds.all.size()).back();
+}
+
+std::string TrainingRun::data_label() const {
+  return std::filesystem::path(data).filename().string();
 }
 
 }  // namespace muonflow::report

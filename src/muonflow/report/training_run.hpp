@@ -38,7 +38,6 @@ struct TrainingRun {
   std::vector<double> smoothed;         // its running mean
   std::vector<double> lr;               // of the rule with most parameters; the schedule's factor
                                         // where there is no routing; NaN where not recorded
-  std::vector<double> throughput;       // tokens/s
   std::vector<double> optimizer_share;  // of a step's time, 0 to 1
   double smoothing = 1;                 // number of steps that the running mean looks back
 
@@ -50,14 +49,26 @@ struct TrainingRun {
   std::string sample;                // the text written at the end; empty: none
   std::vector<std::string> remarks;  // skipped steps and warnings, in their order
 
-  double final_loss() const;  // smoothed; NaN when there is none
+  std::string data_label() const;  // the name, or the last part of the path
+  double final_loss() const;       // smoothed; NaN when there is none
   double final_validation() const;
   double best_validation() const;
+  // Tokens a second and the optimizer's share of the time, over as many records around each as show
+  // a trend: a twentieth of the run.
+  std::vector<double> throughput_curve() const;
+  std::vector<double> optimizer_share_curve() const;
   double mean_throughput() const;       // all tokens over all seconds
   double mean_optimizer_share() const;  // of all seconds
 };
 
 TrainingRun training_run(const record::RunReader& reader, const std::string& name);
+
+// Sum of numerators over sum of denominators, over the last `window` records: a rate that a single
+// long step cannot distort. NaN where there is nothing to divide by.
+std::vector<double> windowed_ratio(const std::vector<double>& numerators,
+                                   const std::vector<double>& denominators, std::size_t window);
+// What a running total grew by at each record.
+std::vector<double> increments(const std::vector<double>& totals);
 
 // The running mean with weight 1/window for the newest value and no bias at the start; values that
 // are not finite are passed over.
