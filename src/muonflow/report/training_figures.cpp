@@ -199,11 +199,13 @@ std::string switches(bool capped) {
 std::string training_figures(std::span<const TrainingRun> runs, PageData& data) {
   const auto loss = loss_figure(runs, data);
   auto small = rate_figure(runs, data);
-  small += speed_figure(runs, data, "training-throughput", "tokens per second",
-                        "<b>Throughput</b> of whole steps, evaluation and saving left out.",
-                        &TrainingRun::throughput_curve, 1);
+  small += speed_figure(
+      runs, data, "training-throughput", "tokens per second",
+      "<b>Throughput</b> of whole steps over a twentieth of the run; evaluation and saving left "
+      "out.",
+      &TrainingRun::throughput_curve, 1);
   small += speed_figure(runs, data, "training-share", "share of a step's time (%)",
-                        "<b>What the optimizer costs:</b> its share of each step's time.",
+                        "<b>What the optimizer costs:</b> its share of the same time.",
                         &TrainingRun::optimizer_share_curve, 100);
   if (loss.empty() && small.empty()) return {};
   std::vector<std::string> names;

@@ -2,7 +2,7 @@
 // with, all in one run.
 #include "muonflow/cli/bench_training.hpp"
 #include "muonflow/cli/command.hpp"
-#include "muonflow/cli/commands/bench_kernels.hpp"
+#include "muonflow/cli/bench_kernels.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
 

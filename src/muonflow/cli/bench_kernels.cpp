@@ -1,4 +1,4 @@
-#include "muonflow/cli/commands/bench_kernels.hpp"
+#include "muonflow/cli/bench_kernels.hpp"
 
 #include <fmt/format.h>
 
