@@ -7,6 +7,8 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
+#include "muonflow/model/models.hpp"
+#include "muonflow/optim/rule_registry.hpp"
 #include "muonflow/record/checkpoint_folder.hpp"
 #include "muonflow/record/json_file.hpp"
 #include "muonflow/record/manifest.hpp"
@@ -33,6 +35,20 @@ Json routing_rows(const optim::RoutingTable& table) {
                     {"reason", row.reason}});
   }
   return rows;
+}
+
+// Where the methods of a run come from, each once, in the order of the routing table.
+Json references(const TrainConfig& config, const optim::RoutingTable& table) {
+  std::vector<std::string> names;
+  for (const auto& row : table.rows) {
+    if (std::find(names.begin(), names.end(), row.rule) == names.end()) names.push_back(row.rule);
+  }
+  const auto& model = model::models().at(enum_name(config.model.kind));
+  Json all = Json::array({{{"name", model.name}, {"cite", model.cite}}});
+  for (const auto& name : names) {
+    all.push_back({{"name", name}, {"cite", optim::find_rule(name).entry->info.cite}});
+  }
+  return all;
 }
 
 template <class V>
@@ -104,6 +120,7 @@ Run Run::start(const TrainConfig& config, const fs::path& folder, const RunConte
   auto manifest = record::make_manifest("train", context.command, to_json(config), config.run.seed,
                                         kernel_plan());
   manifest["parameters"] = body->preview.parameters;
+  manifest["references"] = references(config, body->preview.routing);
   body->path = folder;
   body->folder = record::RunFolder::create(folder, manifest, to_toml(config));
   body->write_routing();

@@ -20,7 +20,7 @@
 namespace muonflow::cli {
 namespace {
 
-constexpr double kNoDifference = 0.02;  // ratios so near to 1 are told as 1
+constexpr double kNoDifference = 1;  // percent; smaller differences are told as none
 
 using report::Arrival;
 using report::TrainingRun;
@@ -42,21 +42,19 @@ std::string loss_text(double loss) {
   return std::isfinite(loss) ? fmt::format("{:.4f}", loss) : "-";
 }
 
-// "1.80 times fewer steps than", "1.20 times more steps than", "as many steps as".
+// "20% fewer steps than", "20% more steps than", "as many steps as".
 std::string steps_text(double mine, double reference) {
-  const double ratio = reference / mine;
-  if (std::abs(ratio - 1) < kNoDifference) return "as many steps as";
-  return ratio > 1 ? fmt::format("{:.2f} times fewer steps than", ratio)
-                   : fmt::format("{:.2f} times more steps than", 1 / ratio);
+  const double percent = 100 * (mine / reference - 1);
+  if (std::abs(percent) < kNoDifference) return "as many steps as";
+  return fmt::format("{:.0f}% {} steps than", std::abs(percent), percent < 0 ? "fewer" : "more");
 }
 
-// "1.80 times less time"; the same where the clock says nothing.
+// "20% less time"; the same where the clock says nothing.
 std::string time_text(double mine, double reference) {
-  const double ratio = reference / mine;
-  if (!std::isfinite(ratio) || ratio <= 0) return "an unknown time";
-  if (std::abs(ratio - 1) < kNoDifference) return "as much time";
-  return ratio > 1 ? fmt::format("{:.2f} times less time", ratio)
-                   : fmt::format("{:.2f} times more time", 1 / ratio);
+  const double percent = 100 * (mine / reference - 1);
+  if (!std::isfinite(percent) || mine <= 0) return "an unknown time";
+  if (std::abs(percent) < kNoDifference) return "as much time";
+  return fmt::format("{:.0f}% {} time", std::abs(percent), percent < 0 ? "less" : "more");
 }
 
 class Compare final : public Command {

@@ -13,6 +13,7 @@
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/safetensors.hpp"
+#include "muonflow/geometry/geometries.hpp"
 #include "muonflow/linalg/diagnose.hpp"
 #include "muonflow/record/checkpoint_folder.hpp"
 #include "muonflow/record/manifest.hpp"
@@ -283,10 +284,23 @@ class Flow final : public Command {
 
   record::RunFolder create(const FlowSetup& setup, const fs::path& path) const {
     const auto blas = linalg::diagnose_blas(false);
-    const auto manifest = record::make_manifest(
+    auto manifest = record::make_manifest(
         "flow", "muonflow flow " + config_, to_json(setup.options), setup.options.particles.seed,
         {{"openblas", blas.openblas_config}, {"core", blas.openblas_core}});
+    manifest["references"] = references(setup.options);
     return record::RunFolder::create(path, manifest, setup.to_toml());
+  }
+
+  // Where the parts of a flow come from.
+  static Json references(const flow::FlowOptions& options) {
+    const auto kind = [](const Json& table) { return table.at("kind").get<std::string>(); };
+    const auto& objective = flow::objectives().at(kind(*options.objective));
+    const auto& geometry = geometry::geometries().at(kind(*options.geometry));
+    const auto& integrator = flow::integrators().at(options.integrator.kind);
+    return Json::array({{{"name", "flow"}, {"cite", "arXiv:2605.23871"}},
+                        {{"name", objective.name}, {"cite", objective.info.cite}},
+                        {{"name", geometry.name}, {"cite", geometry.info.cite}},
+                        {{"name", integrator.name}, {"cite", integrator.info.cite}}});
   }
 
   static void end_event(record::RunFolder& folder, std::int64_t step, const char* ending) {
