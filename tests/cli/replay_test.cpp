@@ -61,6 +61,16 @@ TEST_F(ReplayCommandTest, AScheduleChangesTheLearningRate) {
   EXPECT_NE(constant.at("w/a/1").bytes, linear.at("w/a/1").bytes);
 }
 
+TEST_F(ReplayCommandTest, TheNumberOfThreadsChangesNoBit) {
+  const auto input = recorded({24, 40}, 3);
+  ASSERT_EQ(replay(input, "muon", R"({"lr": 0.1})", {"--threads", "1"}).code, 0);
+  const auto one = read_safetensors(folder / "out.safetensors").tensors;
+  ASSERT_EQ(replay(input, "muon", R"({"lr": 0.1})", {"--threads", "4"}).code, 0);
+  const auto four = read_safetensors(folder / "out.safetensors").tensors;
+  EXPECT_EQ(one.at("w/a/2").bytes, four.at("w/a/2").bytes);
+  expect_refusal(replay(input, "muon", R"({"lr": 0.1})", {"--threads", "-1"}), 2, "--threads");
+}
+
 TEST_F(ReplayCommandTest, WrongRequestsExitWithTwo) {
   const auto input = recorded({4, 6}, 2);
   expect_refusal(replay(input, "moun", R"({"lr": 1})"), 2, "did you mean 'muon'");

@@ -1,10 +1,10 @@
 // muonflow bench: how fast the pieces are on this machine, each beside the libraries it is compared
 // with, all in one run.
+#include "muonflow/cli/bench_kernels.hpp"
 #include "muonflow/cli/bench_training.hpp"
 #include "muonflow/cli/command.hpp"
-#include "muonflow/cli/bench_kernels.hpp"
+#include "muonflow/cli/threads_option.hpp"
 #include "muonflow/core/error.hpp"
-#include "muonflow/core/parallel.hpp"
 
 namespace muonflow::cli {
 namespace {
@@ -13,7 +13,7 @@ class Bench final : public Command {
  public:
   void arguments(Arguments& a) override {
     a.positional("what", what_, "kernels or training");
-    a.option("threads", threads_, "threads; 0: all processors");
+    threads_.argument(a);
     a.option("rounds", rounds_, "turns of every contender; 0: the benchmark's own number");
     a.flag("no_peers", no_peers_, "leave out the libraries that run in a process of their own");
   }
@@ -23,7 +23,7 @@ class Bench final : public Command {
       throw ConfigError(
           {.place = "--rounds", .expected = "0 or more", .found = std::to_string(rounds_)});
     }
-    set_threads(static_cast<int>(threads_));
+    threads_.apply();
     if (what_ == "kernels") {
       BenchKernels bench;
       if (rounds_ > 0) bench.rounds = rounds_;
@@ -42,7 +42,7 @@ class Bench final : public Command {
 
  private:
   std::string what_;
-  std::int64_t threads_ = 0;
+  ThreadsOption threads_;
   std::int64_t rounds_ = 0;
   bool no_peers_ = false;
 };

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/threads_option.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/safetensors.hpp"
 #include "muonflow/model/models.hpp"
@@ -29,9 +30,11 @@ class Grad final : public Command {
     a.option("weights", weights_, "file with the parameters under the model's public names", true);
     a.option("batch", batch_, "file with tokens and targets [B, T]", true);
     a.option("output", output_, "file to write: loss, logits and g/NAME", true);
+    threads_.argument(a);
   }
 
   int run() override {
+    threads_.apply();
     const auto& model = model::models().at(model_, "--model");
     const Json options = tree_from(options_);
     const auto weights = read_safetensors(weights_);
@@ -53,6 +56,7 @@ class Grad final : public Command {
   std::string weights_;
   std::string batch_;
   std::string output_;
+  ThreadsOption threads_;
 };
 
 const Enrolled<Grad> enrolled{

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/threads_option.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/safetensors.hpp"
 #include "muonflow/core/text.hpp"
@@ -194,9 +195,11 @@ class PolarCommand final : public Command {
     a.option("options", options_, "ns_steps, eps, eps_mode, epsilon, epsilon_mode as JSON");
     a.option("input", input_, "safetensors file of matrices", true);
     a.option("output", output_, "file to write: the same names and types", true);
+    threads_.argument(a);
   }
 
   int run() override {
+    threads_.apply();
     const PolarOptions options = options_from(method_, options_);
     const Safetensors input = read_safetensors(input_);
     // Shapes and types first: a refusal should not come after minutes of work.
@@ -235,6 +238,7 @@ class PolarCommand final : public Command {
   std::string options_ = "{}";
   std::string input_;
   std::string output_;
+  ThreadsOption threads_;
 };
 
 const Enrolled<PolarCommand> enrolled{

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/threads_option.hpp"
 #include "muonflow/core/safetensors.hpp"
 
 namespace muonflow::cli {
@@ -18,9 +19,11 @@ class Replay final : public Command {
     a.option("output", output_, "file to write: w/NAME/T and s/NAME/FIELD", true);
     a.option("lr_schedule", schedule_, "constant, linear, cosine or wsd");
     a.option("seed", seed_, "for rules that draw random numbers");
+    threads_.argument(a);
   }
 
   int run() override {
+    threads_.apply();
     optim::ReplayRequest request{.rule = rule_,
                                  .options = tree(),
                                  .seed = static_cast<std::uint64_t>(seed_),
@@ -53,6 +56,7 @@ class Replay final : public Command {
   std::string output_;
   std::string schedule_ = "constant";
   std::int64_t seed_ = 0;
+  ThreadsOption threads_;
 };
 
 const Enrolled<Replay> enrolled{
