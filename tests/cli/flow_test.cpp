@@ -64,9 +64,7 @@ class FlowCommand : public ProgramTest {
   }
   // One line on stderr that holds `part`, the exit code, and no run folder.
   void expect_refusal(const ProgramResult& result, int code, const std::string& part) const {
-    EXPECT_EQ(result.code, code) << result.err;
-    EXPECT_NE(result.err.find(part), std::string::npos) << result.err << " lacks " << part;
-    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    cli::expect_refusal(result, code, part);
     EXPECT_FALSE(std::filesystem::exists(folder / "run"));
   }
 };

@@ -32,9 +32,7 @@ class GradCommandTest : public ProgramTest {
                 "--batch", "b.safetensors", "--output", "out.safetensors"});
   }
   void expect_refusal(const ProgramResult& result, int code, const std::string& part) const {
-    EXPECT_EQ(result.code, code) << result.err;
-    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
-    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    cli::expect_refusal(result, code, part);
     EXPECT_FALSE(std::filesystem::exists(folder / "out.safetensors"));
   }
 };

@@ -103,9 +103,7 @@ class TrainCommand : public ProgramTest {
   void expect_refusal(const std::vector<std::string>& arguments, int code,
                       const std::string& part) const {
     const auto result = run(arguments);
-    EXPECT_EQ(result.code, code) << result.err;
-    EXPECT_NE(result.err.find(part), std::string::npos) << result.err << " lacks " << part;
-    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    cli::expect_refusal(result, code, part);
   }
 };
 
