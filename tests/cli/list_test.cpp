@@ -7,6 +7,8 @@
 #include "muonflow/flow/integrator.hpp"
 #include "muonflow/flow/objective.hpp"
 #include "muonflow/geometry/geometries.hpp"
+#include "muonflow/linalg/coefficients.hpp"
+#include "muonflow/linalg/minimax.hpp"
 #include "muonflow/optim/rule_registry.hpp"
 #include "tests/cli/run_program.hpp"
 
@@ -78,6 +80,63 @@ TEST_F(ListCommand, SettingsHoldTheKeysOfConfigurationFiles) {
   EXPECT_NE(train.out.find(" optimizer.preset "), std::string::npos) << train.out;
   const auto flow = run({"list", "settings", "flow"});
   EXPECT_NE(flow.out.find(" dynamics.gamma "), std::string::npos) << flow.out;
+}
+
+TEST_F(ListCommand, CoefficientsNameEveryTableWithItsSource) {
+  const auto text = run({"list", "--coefficients"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  const auto result = run({"list", "--coefficients", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json all = Json::parse(result.out);
+  ASSERT_EQ(all.size(), linalg::kTables.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& info = linalg::kTables[i];
+    const std::string name(enum_name(info.table));
+    EXPECT_NE(text.out.find("\n" + name + ": "), std::string::npos) << name << "\n" << text.out;
+    EXPECT_NE(text.out.find(std::string(info.cite)), std::string::npos);
+    EXPECT_EQ(all[i]["name"], name);
+    EXPECT_EQ(all[i]["reference"], info.cite);
+    ASSERT_EQ(static_cast<std::int64_t>(all[i]["steps"].size()), info.entries);
+    for (std::int64_t t = 0; t < info.entries; ++t) {
+      const auto p = linalg::table_step(info.table, t, info.entries);
+      const auto& row = all[i]["steps"][static_cast<std::size_t>(t)];
+      ASSERT_EQ(row.size(), p.terms);
+      for (std::size_t k = 0; k < p.terms; ++k) EXPECT_EQ(row[k], p[k]);
+    }
+    for (const auto& values : all[i]["values"]) {
+      std::vector<linalg::OddPolynomial> steps;
+      for (std::int64_t t = 0; t < values["steps"]; ++t) {
+        steps.push_back(linalg::table_step(info.table, t, values["steps"]));
+      }
+      const auto [smallest, largest] =
+          linalg::composition_range(steps, values["lower"], values["upper"]);
+      EXPECT_EQ(values["smallest"], smallest);
+      EXPECT_EQ(values["largest"], largest);
+    }
+  }
+  const auto one = run({"list", "--coefficients", "you"});
+  ASSERT_EQ(one.code, 0) << one.err;
+  EXPECT_NE(one.out.find("2.8366"), std::string::npos) << one.out;
+  EXPECT_EQ(one.out.find("17.300387312530933"), std::string::npos) << one.out;
+  expect_refusal(run({"list", "--coefficients", "turboo"}), 2, "did you mean 'turbo'?");
+}
+
+TEST_F(ListCommand, CoefficientsAreMadeToMeasure) {
+  const auto result = run({"list", "--coefficients", "--generate",
+                           R"({"lower": 1e-4, "degree": 7, "steps": 4})", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json all = Json::parse(result.out);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0]["options"]["cushion"], linalg::kCushion);
+  const auto expected = linalg::generate({.lower = 1e-4, .degree = 7, .steps = 4});
+  ASSERT_EQ(all[0]["steps"].size(), 4u);
+  for (std::size_t t = 0; t < 4; ++t) {
+    for (std::size_t k = 0; k < 4; ++k) EXPECT_EQ(all[0]["steps"][t][k], expected[t][k]);
+  }
+  EXPECT_EQ(all[0]["values"][3]["error"], linalg::composition_error(expected, 1e-4, 1));
+  expect_refusal(run({"list", "--generate", R"({"degree": 4})"}), 2, "degree");
+  expect_refusal(run({"list", "--generate", R"({"lowre": 4})"}), 2, "lower");
+  expect_refusal(run({"list", "--generate", "[]"}), 2, "--generate");
 }
 
 TEST_F(ListCommand, MisspeltNamesAreWrongUsage) {

@@ -1,11 +1,12 @@
 // muonflow list: what there is, each with its options and its reference; read from the registries
-// alone, so that it can neither lag behind nor compute anything.
+// alone, so that it cannot lag behind.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/catalogue.hpp"
+#include "muonflow/cli/coefficient_list.hpp"
 #include "muonflow/cli/command.hpp"
 #include "muonflow/core/text.hpp"
 
@@ -98,11 +99,18 @@ class List final : public Command {
                  "rules, geometries, integrators, objectives, models, data, settings or commands",
                  false);
     a.positional("name", name_, "one of them, with everything that it says of itself", false);
+    a.flag("coefficients", coefficients_,
+           "the tables of polynomial polar methods (or the one named), and what they do to values");
+    a.option("generate", generate_,
+             "with --coefficients: the composition made to these options, a JSON object with "
+             "lower, upper, degree, steps, safety, cushion");
     a.flag("json", json_, "prints JSON");
   }
 
   int run() override {
-    if (kind_.empty()) {
+    if (coefficients_ || !generate_.empty()) {
+      list_coefficients(kind_, generate_, json_);
+    } else if (kind_.empty()) {
       list_everything();
     } else if (name_.empty()) {
       list_kind(kind_named(kind_));
@@ -172,6 +180,8 @@ class List final : public Command {
 
   std::string kind_;
   std::string name_;
+  bool coefficients_ = false;
+  std::string generate_;
   bool json_ = false;
 };
 
