@@ -1,6 +1,7 @@
 // Matrices for tests: random ones, ones with given singular values, and ones whose rows lie apart.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
