@@ -149,7 +149,7 @@ TEST(Coefficients, EveryTableSaysWhatItIs) {
     const std::int64_t count = info.entries + 5;
     expect_step(table_step(info.table, info.entries, count),
                 table_step(info.table, info.entries + 1, count));
-    // Nothing grows on the way: every prefix keeps [1e-3, 1] within (0, 2).
+    // The run of its source keeps [1e-3, 1] within (0, 2).
     const auto [smallest, largest] = image(info.table, info.steps, 1e-3);
     EXPECT_GT(smallest, 0) << enum_name(info.table);
     EXPECT_LT(largest, 2) << enum_name(info.table);
