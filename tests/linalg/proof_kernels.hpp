@@ -216,14 +216,19 @@ Kernel<T> regularized(RegularizedKernel kernel, double relative) {
       .twin =
           [=](const Spectrum& a) { return regularized_values(a, epsilon_for(relative, a.scale)); },
       // What the header promises: one rounding to T, and a decomposition in double times the
-      // condition of the map, whose Lipschitz constant is 1 / epsilon. The singular values are
-      // doubles too, which shows where they are denormal.
+      // condition of the map, whose Lipschitz constant is 1 / epsilon; by products in float the law
+      // of the header. The singular values are doubles too, which shows where they are denormal.
       .bound =
           [=](const Spectrum& a) {
             const double epsilon = epsilon_for(relative, a.scale);
             const double decomposition =
                 4 * std::max(8.0, a.size()) * unit<double>() * a.scale / epsilon;
             const double grain = std::numeric_limits<double>::denorm_min() / epsilon;
+            const double law = 2 * unit<T>() * (32 + a.scale / (4 * epsilon));
+            if (kernel == RegularizedKernel::automatic && sizeof(T) == sizeof(float) &&
+                a.s.size() > 32 && law < 3.5e-5) {
+              return law * a.rank_root();
+            }
             return (unit<T>() + decomposition + grain) * a.rank_root();
           },
       .sensitivity = [=](const Spectrum& a) { return a.norm() / epsilon_for(relative, a.scale); }};
@@ -282,6 +287,9 @@ std::vector<Kernel<T>> kernels() {
       polynomial<T>(PolarMethod::jordan, Table::jordan, 5, 0.3),
       polynomial<T>(PolarMethod::polar_express, Table::polar_express, 5),
       polynomial<T>(PolarMethod::polar_express, Table::polar_express, 9),
+      polynomial<T>(PolarMethod::you, Table::you, 5),
+      polynomial<T>(PolarMethod::polar_express_paper, Table::polar_express_paper, 6),
+      polynomial<T>(PolarMethod::cans, Table::cans, 11),
       polynomial<T>(PolarMethod::classic, Table::classic, 12),
       exact<T>(PolarMethod::svd, 4),
       regularized<T>(RegularizedKernel::automatic, 1e-2),

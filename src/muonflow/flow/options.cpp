@@ -100,10 +100,10 @@ Json resolve_geometry(const Json& table, const std::string& path, const std::str
   for (const auto& field : geometry::geometries().at(head.kind).fields) {
     if (own.contains(field.name)) {
       resolved[field.name] = own[field.name];
-    } else if (field.type == "choice") {
-      resolved[field.name] = field.default_value;
     } else {
-      resolved[field.name] = Json::parse(field.default_value);
+      // A choice, and "off", describe their default as a bare word.
+      Json value = Json::parse(field.default_value, nullptr, false);
+      resolved[field.name] = value.is_discarded() ? Json(field.default_value) : value;
     }
   }
   for (const auto& [name, block] : blocks.items()) {

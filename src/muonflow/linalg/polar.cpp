@@ -3,17 +3,45 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
+#include "muonflow/linalg/coefficients.hpp"
+#include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/polar/newton_schulz.hpp"
 #include "muonflow/linalg/polar/spectral_map.hpp"
 
 namespace muonflow::linalg {
 
+namespace {
+
+// The table of a method that has one: both enums list the same names in the same order.
+Table table_of(PolarMethod method) { return static_cast<Table>(method); }
+constexpr bool same_names() {
+  for (std::size_t i = 0; i < EnumNames<Table>::names.size(); ++i) {
+    if (EnumNames<Table>::names[i] != EnumNames<PolarMethod>::names[i]) return false;
+  }
+  return true;
+}
+static_assert(same_names());
+
+}  // namespace
+
 void Polar::fields(FieldVisitor& v) {
   v.choice("polar", method, "how the matrix is orthogonalized");
-  v.integer("ns_steps", ns_steps, {.lo = 0, .hi = 1000}, "steps of a polynomial method");
+  v.optional_integer("ns_steps", ns_steps, {.lo = 0, .hi = 1000},
+                     "steps of a polynomial method; off: 5, for turbo 4");
   v.real("eps", eps, kNonNegative, "guards the division by the norm");
   v.choice("eps_mode", eps_mode, "divide by norm + eps (add) or by the larger of both (max)");
+}
+
+std::int64_t Polar::step_count() const {
+  if (!steps.empty()) return static_cast<std::int64_t>(steps.size());
+  return ns_steps.value_or(method == PolarMethod::turbo ? 4 : 5);
+}
+
+OddPolynomial Polar::step(std::int64_t t) const {
+  if (!steps.empty()) return steps[static_cast<std::size_t>(t)];
+  return table_step(table_of(method), t, step_count());
 }
 
 template <class T>
@@ -51,12 +79,40 @@ template Outcome polar_with_values<double>(MatrixRef<double>, Workspace<double>&
                                            const std::function<void(std::span<const double>)>&);
 
 template <class T>
-Outcome polar(MatrixRef<T> x, const Polar& options, Workspace<T>& workspace) {
-  if (options.method == PolarMethod::svd) return polar_with_values<T>(x, workspace, {});
-  return newton_schulz<T>(x, options, workspace);
+Outcome polar(MatrixRef<T> x, const Polar& options, Workspace<T>& workspace,
+              IterationReport* report) {
+  if (report != nullptr) *report = {};
+  if (!options.polynomial()) return polar_with_values<T>(x, workspace, {});
+  if (x.size() == 0) return {};
+  const double norm = frobenius_norm<T>(x);
+  if (!std::isfinite(norm)) {
+    // Finite entries whose norm is beyond the largest double cannot be divided by it.
+    const Status status = all_finite<T>(x) ? Status::non_finite_result : Status::non_finite_input;
+    return {.status = status, .changed = false};
+  }
+  if (norm == 0) {
+    x.setZero();
+    return {};
+  }
+  Scratch::Frame frame(workspace);
+  const std::span<OddPolynomial> steps = frame.values<OddPolynomial>(options.step_count());
+  for (std::size_t t = 0; t < steps.size(); ++t) {
+    steps[t] = options.step(static_cast<std::int64_t>(t));
+  }
+  const bool own = !options.steps.empty();
+  const double larger = own ? norm : norm * table_info(table_of(options.method)).norm_factor;
+  return newton_schulz<T>(
+      x,
+      {.steps = steps,
+       .divisor =
+           options.eps_mode == EpsMode::add ? larger + options.eps : std::max(larger, options.eps),
+       .almost_orthogonal = !own && options.method == PolarMethod::turbo,
+       .formulation = options.formulation},
+      workspace, report);
 }
 
-template Outcome polar<float>(MatrixRef<float>, const Polar&, Workspace<float>&);
-template Outcome polar<double>(MatrixRef<double>, const Polar&, Workspace<double>&);
+template Outcome polar<float>(MatrixRef<float>, const Polar&, Workspace<float>&, IterationReport*);
+template Outcome polar<double>(MatrixRef<double>, const Polar&, Workspace<double>&,
+                               IterationReport*);
 
 }  // namespace muonflow::linalg

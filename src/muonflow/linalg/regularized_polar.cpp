@@ -4,23 +4,26 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <type_traits>
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
-#include "muonflow/linalg/detail/transpose.hpp"
-#include "muonflow/linalg/eigh.hpp"
-#include "muonflow/linalg/gemm.hpp"
 #include "muonflow/linalg/norms.hpp"
+#include "muonflow/linalg/polar/newton_schulz.hpp"
 #include "muonflow/linalg/polar/spectral_map.hpp"
-#include "muonflow/linalg/symmetric.hpp"
+#include "muonflow/linalg/svd.hpp"
 
 namespace muonflow::linalg {
 namespace {
 
-// The Gram matrix in double has an error of about u s_max^2, which the map turns into a relative
-// error of 0.19 u (s_max / epsilon)^2: at this ratio 2e-9 times a small constant, below the
-// roundoff of float.
-constexpr double kGramRatio = 1e-4;
+// Which kernel, by epsilon over the Frobenius norm of the augmented matrix (a lower bound of its
+// smallest singular value over its largest). The iteration in float has an error of up to
+// 2 u (32 + ratio^-1 / 4), 3.4e-5 at its bound and 1e-5 as measured there; in double the same law
+// is far below the roundoff of float until the second bound, and 1e-9 at it for double itself.
+constexpr double kFloatIteration = 1e-3;
+constexpr double kDoubleIteration = 1e-7;
+// Smaller matrices cost as much in double, where the result is exact to float.
+constexpr Index kSmall = 32;
 
 // s / sqrt(s^2 + epsilon^2) without squares that overflow or underflow; 0 at s = 0.
 double regularized(double s, double epsilon) {
@@ -56,59 +59,65 @@ RegularizedPolar by_svd(MatrixRef<T> x, double epsilon, Scratch& scratch) {
   return result;
 }
 
-// None where epsilon turns out too small against the largest singular value; x is then untouched.
-std::optional<RegularizedPolar> by_gram(MatrixRef<float> x, double epsilon, Scratch& scratch) {
-  const bool tall = x.rows() > x.cols();
-  const Index r = std::min(x.rows(), x.cols());
-  const Index n = std::max(x.rows(), x.cols());
-  Scratch::Frame frame(scratch);
-  MatrixMap<double> wide = frame.matrix<double>(r, n);
-  MatrixMap<double> vectors = frame.matrix<double>(r, r);
-  MatrixMap<double> inverse_root = frame.matrix<double>(r, r);
-  const std::span<double> values = frame.values<double>(r);
-  if (tall) {
-    MatrixMap<float> turned = frame.matrix<float>(r, n);
-    detail::transpose<float>(n, r, x.data(), x.outerStride(), turned.data(), n);
-    wide = turned.cast<double>();
-  } else {
-    wide = x.cast<double>();
-  }
-  symmetric_product<double>(1.0, wide, 0.0, vectors);
-  const Outcome outcome = eigh_in_place<double>(vectors, values.data(), scratch);
-  const double largest = std::max(0.0, values.back());
-  if (!outcome.ok() || epsilon < kGramRatio * std::sqrt(largest)) return std::nullopt;
+// The sum of sqrt(s^2 + epsilon^2) - epsilon over the singular values of x themselves.
+template <class T>
+double potential_by_values(const ConstMatrixRef<T>& x, double epsilon) {
+  const Vector<double> s = singular_values<double>(x.template cast<double>());
+  double sum = 0;
+  for (Index i = s.size(); i-- > 0;) sum += smoothed_value(s[i], epsilon);
+  return sum;
+}
 
+// By products alone, in scalar type U.
+template <class U, class T>
+RegularizedPolar by_iteration(MatrixRef<T> x, double epsilon, double divisor, bool with_potential,
+                              Scratch& scratch) {
+  constexpr double kRoundoff = std::numeric_limits<T>::epsilon() / 2;
+  constexpr bool same = std::is_same_v<T, U>;
+  Scratch::Frame frame(scratch);
+  MatrixMap<U> y = frame.matrix<U>(x.rows(), x.cols());
+  y = x.template cast<U>();
+  // In float the amplified rounding is the largest part of the error; in double for float it is
+  // far below what matters, so that restarts are few.
+  const NewtonSchulz iteration{.divisor = divisor,
+                               .shift = epsilon / divisor,
+                               .error = (same ? 16 : 0.25) * kRoundoff,
+                               .degree = 5,
+                               .formulation = Formulation::gram,
+                               .tolerance = (same ? 128 : 0.25) * kRoundoff};
+  IterationReport report;
   RegularizedPolar result;
-  MatrixMap<double> columns = frame.matrix<double>(r, r);
-  for (Index i = 0; i < r; ++i) {
-    const double square = std::max(0.0, values[static_cast<std::size_t>(i)]);
-    const double root = std::sqrt(square + epsilon * epsilon);
-    result.potential += square / (root + epsilon);
-    result.pairing += square / root;
-    columns.col(i) = vectors.row(i).transpose() / std::sqrt(root);
+  result.outcome = newton_schulz<U>(y, iteration, scratch, &report);
+  if (!result.outcome.ok()) return result;
+  if (with_potential) {
+    // The sums over all s of s^2 / q and of epsilon^2 / q, q^2 = s^2 + epsilon^2. Their sum less
+    // r epsilon cancels where all of the matrix is small against epsilon.
+    result.pairing = x.template cast<double>().cwiseProduct(y.template cast<double>()).sum();
+    const auto r = static_cast<double>(std::min(x.rows(), x.cols()));
+    const double squares = divisor * divisor - r * epsilon * epsilon;
+    const double worst = std::is_same_v<U, double> ? 1e-4 : 1;
+    result.potential = squares > worst * r * epsilon * epsilon
+                           ? result.pairing + epsilon * (epsilon * report.inverse_root_trace - r)
+                           : potential_by_values<T>(x, epsilon);
   }
-  symmetric_product<double>(1.0, columns, 0.0, inverse_root);
-  MatrixMap<double> product = frame.matrix<double>(r, n);
-  gemm<double>(Op::none, Op::none, 1.0, inverse_root, wide, 0.0, product);
-  if (tall) {
-    x = product.transpose().cast<float>();
-  } else {
-    x = product.cast<float>();
-  }
+  x = y.template cast<T>();
   return result;
 }
 
-std::optional<RegularizedPolar> try_gram(MatrixRef<float> x, double epsilon, Scratch& scratch) {
-  const double norm = frobenius_norm<float>(x);
-  const auto r = static_cast<double>(std::min(x.rows(), x.cols()));
-  // norm / sqrt(r) is a lower bound of the largest singular value.
-  if (!std::isfinite(norm) || epsilon < kGramRatio * norm / std::sqrt(r)) return std::nullopt;
-  // Outside this range the squares of epsilon are not doubles to rely on.
-  if (epsilon < 1e-140 || epsilon > 1e140) return std::nullopt;
-  return by_gram(x, epsilon, scratch);
-}
-std::optional<RegularizedPolar> try_gram(MatrixRef<double>, double, Scratch&) {
-  return std::nullopt;
+// None where epsilon lies outside what an iteration resolves; x is then untouched.
+template <class T>
+std::optional<RegularizedPolar> try_iteration(MatrixRef<T> x, double epsilon, bool with_potential,
+                                              Scratch& scratch) {
+  const double norm = frobenius_norm<T>(x);
+  const Index r = std::min(x.rows(), x.cols());
+  const double divisor = std::hypot(norm, std::sqrt(static_cast<double>(r)) * epsilon);
+  if (!std::isfinite(divisor) || norm == 0) return std::nullopt;
+  const double ratio = epsilon / divisor;
+  if (ratio < kDoubleIteration) return std::nullopt;
+  if (std::is_same_v<T, float> && ratio >= kFloatIteration && r > kSmall) {
+    return by_iteration<float>(x, epsilon, divisor, with_potential, scratch);
+  }
+  return by_iteration<double>(x, epsilon, divisor, with_potential, scratch);
 }
 
 }  // namespace
@@ -120,10 +129,11 @@ double smoothed_value(double s, double epsilon) {
   return s * regularized(s, epsilon) / (1 + regularized(epsilon, s));
 }
 
+namespace {
+
 template <class T>
-RegularizedPolar regularized_polar_with_potential(MatrixRef<T> x, double epsilon,
-                                                  Workspace<T>& workspace,
-                                                  RegularizedKernel kernel) {
+RegularizedPolar run(MatrixRef<T> x, double epsilon, Workspace<T>& workspace,
+                     RegularizedKernel kernel, bool with_potential) {
   if (!(epsilon >= 0) || std::isinf(epsilon)) {
     throw ConfigError({.what = "epsilon of the regularized polar map",
                        .expected = "a finite number in [0, inf)",
@@ -131,21 +141,31 @@ RegularizedPolar regularized_polar_with_potential(MatrixRef<T> x, double epsilon
   }
   if (x.size() == 0) return {};
   if (kernel == RegularizedKernel::automatic) {
-    if (const auto result = try_gram(x, epsilon, workspace)) return *result;
+    const auto result = try_iteration<T>(x, epsilon, with_potential, workspace);
+    if (result) return *result;
   }
   return by_svd<T>(x, epsilon, workspace);
+}
+
+}  // namespace
+
+template <class T>
+RegularizedPolar regularized_polar_with_potential(MatrixRef<T> x, double epsilon,
+                                                  Workspace<T>& workspace,
+                                                  RegularizedKernel kernel) {
+  return run<T>(x, epsilon, workspace, kernel, true);
 }
 
 template <class T>
 Outcome regularized_polar(MatrixRef<T> x, double epsilon, Workspace<T>& workspace,
                           RegularizedKernel kernel) {
-  return regularized_polar_with_potential<T>(x, epsilon, workspace, kernel).outcome;
+  return run<T>(x, epsilon, workspace, kernel, false).outcome;
 }
 
 template <class T>
 Outcome regularized_polar_by(MatrixRef<T> x, double epsilon, const Polar& options,
                              Workspace<T>& workspace) {
-  if (options.method == PolarMethod::svd) return regularized_polar<T>(x, epsilon, workspace);
+  if (!options.polynomial()) return regularized_polar<T>(x, epsilon, workspace);
   const bool tall = x.rows() > x.cols();
   const Index r = std::min(x.rows(), x.cols());
   const Index n = std::max(x.rows(), x.cols());

@@ -10,16 +10,20 @@
 
 namespace muonflow::linalg {
 
-// `reference` always takes the SVD in double. `automatic` takes a symmetric eigendecomposition of
-// the small Gram matrix in double where that is accurate to the dtype: float with epsilon at least
-// 1e-4 of the largest singular value (its error is about u_double (s_max / epsilon)^2).
+// `reference` always takes the SVD in double. `automatic` iterates by products alone on the
+// augmented matrix [x, epsilon I], whose smallest singular value is at least epsilon, so that the
+// number of steps is known in advance (polar/newton_schulz.hpp): in float for float, in double for
+// double and for float where epsilon is small or the matrix has no more than 32 rows or columns.
+// Below 1e-7 of the norm of [x, epsilon I] it takes the SVD.
 enum class RegularizedKernel { automatic, reference };
 
-// In place; x [m, n], rows may lie apart. Relative error (Frobenius): near the unit roundoff of
-// float for float input while s_max / epsilon < 1e8; for double about u max(1, s_max / epsilon),
-// which is the condition of the map itself (its Lipschitz constant is 1 / epsilon). Singular values
-// at the level of the decomposition's own error count as zero, and with epsilon = 0 those below
-// `support_cutoff`: the result is then the polar factor on the numerical support.
+// In place; x [m, n], rows may lie apart. Relative error (Frobenius), u the unit roundoff of T:
+//   reference  rounding to T, and the decomposition's own error u_double s_max / epsilon;
+//   automatic  2 u (32 + s_max / (4 epsilon)), in float at most 3.5e-5; float matrices of up to
+//              32 rows or columns as with `reference`.
+// s_max / epsilon is the condition of the map itself (its Lipschitz constant is 1 / epsilon).
+// By SVD, singular values at the level of the decomposition's own error count as zero, and with
+// epsilon = 0 those below `support_cutoff`: the result is then the polar factor on the support.
 //
 // Same bits for any number of threads. Not finite entries: non_finite_input, x unchanged. Throws
 // ConfigError for a negative or NaN epsilon.
@@ -31,8 +35,8 @@ Outcome regularized_polar(MatrixRef<T> x, double epsilon, Workspace<T>& workspac
 // underflow.
 double smoothed_value(double s, double epsilon);
 
-// regularized_polar together with the value of the smoothed nuclear norm of the input, from one
-// decomposition.
+// regularized_polar, the same bits, together with the value of the smoothed nuclear norm of the
+// input, from quantities that the iteration or the decomposition has at hand.
 struct RegularizedPolar {
   Outcome outcome;
   double potential =

@@ -39,7 +39,8 @@ struct PolarOptions {
   EpsilonMode epsilon_mode = EpsilonMode::absolute;
 
   void fields(FieldVisitor& v) {
-    v.integer("ns_steps", polar.ns_steps, {.lo = 0, .hi = 1000}, "steps of a polynomial method");
+    v.optional_integer("ns_steps", polar.ns_steps, {.lo = 0, .hi = 1000},
+                       "steps of a polynomial method; off: 5, for turbo 4");
     v.real("eps", polar.eps, kNonNegative, "guards the division by the norm");
     v.choice("eps_mode", polar.eps_mode, "divide by norm + eps (add) or by the larger (max)");
     v.optional_real("epsilon", epsilon, kNonNegative, "regularization of the polar map");

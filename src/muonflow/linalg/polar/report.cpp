@@ -58,7 +58,6 @@ PolarReport polar_report(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
         1 - dot<double>(Matrix<double>(input / f.s[0]), result) / (f.s / f.s[0]).sum();
   }
 
-  const Polar exactly{.method = PolarMethod::svd};
   Matrix<double> exact(q.rows(), q.cols());
   if (epsilon && *epsilon > 0) {
     exact = input;
@@ -68,7 +67,7 @@ PolarReport polar_report(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
     gemm<double>(Op::none, Op::none, 1.0, f.u.leftCols(rank), f.vt.topRows(rank), 0.0, exact);
   }
   report.residual = relative_distance(result, exact);
-  if (options.method == exactly.method) {
+  if (!options.polynomial()) {
     report.kernel_error = report.residual;
   } else {
     Matrix<double> same = input;
@@ -85,8 +84,15 @@ PolarReport polar_report(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
 double polar_flops(Index rows, Index cols, const Polar& options) {
   const auto r = static_cast<double>(std::min(rows, cols));
   const auto n = static_cast<double>(std::max(rows, cols));
-  if (options.method == PolarMethod::svd) return 4 * r * r * n + 22 * r * r * r;
-  return static_cast<double>(options.ns_steps) * (3 * r * r * n + r * r * r);
+  if (!options.polynomial()) return 4 * r * r * n + 22 * r * r * r;
+  double flops = 0;
+  for (std::int64_t t = 0; t < options.step_count(); ++t) {
+    // X X^T and s(A) X, and the products that s(A) takes (polar/newton_schulz.hpp).
+    const auto terms = static_cast<double>(options.step(t).terms);
+    flops +=
+        3 * r * r * n + std::max(0.0, std::ceil((terms - 1) / 2)) * (terms > 2 ? r * r * r : 0);
+  }
+  return flops;
 }
 
 template PolarReport polar_report<float>(const ConstMatrixRef<float>&, const ConstMatrixRef<float>&,
