@@ -11,6 +11,11 @@ void sgemm_(const char*, const char*, const int*, const int*, const int*, const 
 void dgemm_(const char*, const char*, const int*, const int*, const int*, const double*,
             const double*, const int*, const double*, const int*, const double*, double*,
             const int*, std::size_t, std::size_t);
+void ssyrk_(const char*, const char*, const int*, const int*, const float*, const float*,
+            const int*, const float*, float*, const int*, std::size_t, std::size_t);
+void ssymm_(const char*, const char*, const int*, const int*, const float*, const float*,
+            const int*, const float*, const int*, const float*, float*, const int*, std::size_t,
+            std::size_t);
 void sgesdd_(const char*, const int*, const int*, float*, const int*, float*, float*, const int*,
              float*, const int*, float*, const int*, int*, int*, std::size_t);
 void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*, const int*,
