@@ -213,11 +213,16 @@ muonflow.logTick = (value, low, high) => {
     });
     const ends = sets.filter((set) => !set.hidden).map((set) => set.data[set.data.length - 1]?.x ?? 0);
     const x = {...scale(figure.x[axis]), type: 'linear', min: 0, max: Math.max(...ends, 0) || 1};
+    if (figure.log_x) {
+      x.type = 'logarithmic';
+      x.min = Math.min(...sets.map((set) => set.data[0]?.x ?? Infinity), x.max);
+    }
     x.afterBuildTicks = (built) => {
-      const count = Math.max(2, built.width / 65);
-      built.ticks = muonflow.ticks(built.min, built.max, count).map((value) => ({value}));
+      const make = figure.log_x ? muonflow.logTicks : muonflow.ticks;
+      built.ticks = make(built.min, built.max, Math.max(2, built.width / 65)).map((value) => ({value}));
     };
-    x.ticks.callback = (value) => muonflow.number(value, 5);
+    x.ticks.callback = (value) =>
+      figure.log_x ? muonflow.logTick(value, x.min, x.max) : muonflow.number(value, 5);
     const y = {...scale(figure.y), type: figure.log ? 'logarithmic' : 'linear', ...range(figure, sets)};
     y.afterBuildTicks = (built) => {
       const make = figure.log ? muonflow.logTicks : muonflow.ticks;

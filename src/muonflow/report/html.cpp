@@ -7,6 +7,7 @@
 
 #include "muonflow/core/version.hpp"
 #include "muonflow/report/assets.hpp"
+#include "muonflow/report/bench/bench_sections.hpp"
 #include "muonflow/report/events.hpp"
 #include "muonflow/report/markup.hpp"
 #include "muonflow/report/sections.hpp"
@@ -39,7 +40,8 @@ bool is_kind(const record::RunReader& reader, std::string_view kind, std::string
   return own.empty() ? reader.last(event) != nullptr : own == kind;
 }
 
-std::string title_of(std::size_t trainings, std::size_t flows, std::size_t others) {
+std::string title_of(std::size_t trainings, std::size_t flows, std::size_t others,
+                     std::size_t benches) {
   const auto count = [](std::size_t n, const std::string& noun) {
     return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
   };
@@ -47,25 +49,29 @@ std::string title_of(std::size_t trainings, std::size_t flows, std::size_t other
   if (trainings > 0) parts.push_back(count(trainings, "training run"));
   if (flows > 0) parts.push_back(count(flows, "flow"));
   if (others > 0) parts.push_back(count(others, "other run"));
+  if (benches > 0) parts.push_back(count(benches, "benchmark"));
   return parts.empty() ? "Muonflow report" : "Muonflow report: " + prose_list(parts);
 }
 
 // The days on which the runs were started.
-std::string dates(const std::vector<NamedRun>& runs) {
+std::string dates(const std::vector<NamedRun>& runs, std::span<const BenchFile> benches) {
   std::string first, last;
-  for (const auto& run : runs) {
-    const auto day = text_of(run.reader.manifest(), {"created"}).substr(0, 10);
-    if (day.empty()) continue;
+  const auto see = [&](const Json& document) {
+    const auto day = text_of(document, {"created"}).substr(0, 10);
+    if (day.empty()) return;
     if (first.empty() || day < first) first = day;
     if (last.empty() || day > last) last = day;
-  }
+  };
+  for (const auto& run : runs) see(run.reader.manifest());
+  for (const auto& bench : benches) see(bench.document());
   if (first.empty()) return {};
-  return "Runs started " + escape(first) + (first == last ? "" : " to " + escape(last)) + ". ";
+  return (runs.empty() ? "Measured " : "Runs started ") + escape(first) +
+         (first == last ? "" : " to " + escape(last)) + ". ";
 }
 
 }  // namespace
 
-std::string render(std::span<const record::RunReader> runs) {
+std::string render(std::span<const record::RunReader> runs, std::span<const BenchFile> benches) {
   const auto all = named(runs);
   std::vector<NamedRun> training_folders, flow_folders;
   std::vector<TrainingRun> trainings;
@@ -82,8 +88,15 @@ std::string render(std::span<const record::RunReader> runs) {
   PageData data;
   const auto training = training_section(trainings, data);
   const auto flow = flow_section(flows, data);
-  const auto title = escape(
-      title_of(trainings.size(), flows.size(), all.size() - trainings.size() - flows.size()));
+  std::vector<KernelBench> kernels;
+  std::vector<AccuracyBench> accuracies;
+  for (const auto& bench : benches) {
+    if (is_kernel_bench(bench)) kernels.push_back(kernel_bench(bench));
+    if (is_accuracy_bench(bench)) accuracies.push_back(accuracy_bench(bench));
+  }
+  const auto measured = kernels_section(kernels, data) + accuracy_section(accuracies, data);
+  const auto title = escape(title_of(trainings.size(), flows.size(),
+                                     all.size() - trainings.size() - flows.size(), benches.size()));
 
   std::string page;
   page += "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
@@ -94,8 +107,8 @@ std::string render(std::span<const record::RunReader> runs) {
   page += fmt::format("<title>{}</title>\n<link rel=\"icon\" href=\"data:,\">\n", title);
   page += "<style>\n" + std::string(kPageCss) + "</style>\n</head>\n<body>\n<header>\n";
   page += fmt::format("<h1>{}</h1>\n<p class=\"by\">{}Written by muonflow {}.</p>\n", title,
-                      dates(all), kVersion);
-  page += summary_html(trainings, flows);
+                      dates(all, benches), kVersion);
+  page += summary_html(trainings, flows) + bench_summary_html(kernels);
   page +=
       "<noscript><p class=\"warn\">The charts are drawn by scripts inside this page, which are "
       "switched off here; the tables below are complete without them.</p></noscript>\n";
@@ -103,7 +116,9 @@ std::string render(std::span<const record::RunReader> runs) {
   page += differences_html(training_folders);
   page += flow;
   page += differences_html(flow_folders);
-  page += appendix_section(all);
+  page += measured;
+  if (!all.empty() || benches.empty()) page += appendix_section(all);
+  page += bench_appendix(benches);
   page +=
       "</main>\n<footer>This page is complete in itself: it loads nothing and sends nothing. "
       "Charts by Chart.js (MIT licence, inside).</footer>\n";

@@ -13,6 +13,9 @@
     for (const figure of data.lines) {
       if (!section || figure.section === section) muonflow.drawLines(figure, data, viewOf(figure.section));
     }
+    if (!section) {
+      for (const figure of data.bars) muonflow.drawBars(figure);
+    }
     if (!section || section === 'flow') {
       for (const map of data.heatmaps) drawnMaps.set(map.id, muonflow.drawHeatmap(map));
     }

@@ -39,6 +39,7 @@ Json to_json(const Figure& figure) {
   for (const auto& [key, label] : figure.x) out["x"][key] = label;
   out["y"] = figure.y;
   if (figure.log) out["log"] = true;
+  if (figure.log_x) out["log_x"] = true;
   if (figure.from_zero) out["zero"] = true;
   if (figure.cap) out["cap"] = rounded(*figure.cap);
   if (figure.level) {
@@ -49,6 +50,18 @@ Json to_json(const Figure& figure) {
   }
   out["series"] = Json::array();
   for (const auto& series : figure.series) out["series"].push_back(to_json(series));
+  return out;
+}
+
+Json to_json(const BarFigure& figure) {
+  Json out{{"id", figure.id}, {"x", figure.x}, {"bars", Json::array()}};
+  if (figure.level) {
+    out["level"] = Json{{"value", rounded(figure.level->value)}, {"label", figure.level->label}};
+  }
+  for (const auto& bar : figure.bars) {
+    out["bars"].push_back(
+        {{"label", bar.label}, {"value", rounded(bar.value)}, {"role", bar.role}});
+  }
   return out;
 }
 
@@ -71,13 +84,17 @@ std::size_t PageData::add_points(Axes axes) {
 }
 
 Json PageData::to_json() const {
-  Json out{{"points", Json::array()}, {"lines", Json::array()}, {"heatmaps", Json::array()}};
+  Json out{{"points", Json::array()},
+           {"lines", Json::array()},
+           {"bars", Json::array()},
+           {"heatmaps", Json::array()}};
   for (const auto& axes : points_) {
     Json entry = Json::object();
     for (const auto& [key, values] : axes) entry[key] = rounded(values);
     out["points"].push_back(std::move(entry));
   }
   for (const auto& figure : figures_) out["lines"].push_back(report::to_json(figure));
+  for (const auto& figure : bars_) out["bars"].push_back(report::to_json(figure));
   for (const auto& map : heatmaps_) out["heatmaps"].push_back(report::to_json(map));
   return out;
 }

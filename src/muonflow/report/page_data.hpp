@@ -35,6 +35,7 @@ struct Figure {
   std::vector<std::pair<std::string, std::string>> x;  // axis key, label with unit
   std::string y;                                       // label with unit
   bool log = false;
+  bool log_x = false;
   bool from_zero = false;
   std::optional<double> cap;  // upper end of the vertical axis, unless the whole range is asked for
   struct Level {
@@ -50,6 +51,18 @@ struct Figure {
   std::vector<Series> series;
 };
 
+struct BarFigure {
+  std::string id;  // of its canvas
+  std::string x;   // label with unit; longer bars are better
+  struct Bar {
+    std::string label;
+    double value{};
+    std::string role;  // "ours", "rival" or "other"
+  };
+  std::vector<Bar> bars;               // from top to bottom
+  std::optional<Figure::Level> level;  // a dashed line across
+};
+
 struct Heatmap {
   std::string id;
   std::string x_label, y_label, value_label;
@@ -62,9 +75,11 @@ class PageData {
   // The index of the new points.
   std::size_t add_points(Axes axes);
   void add(Figure figure) { figures_.push_back(std::move(figure)); }
+  void add(BarFigure figure) { bars_.push_back(std::move(figure)); }
   void add(Heatmap heatmap) { heatmaps_.push_back(std::move(heatmap)); }
 
   const std::vector<Figure>& figures() const { return figures_; }
+  const std::vector<BarFigure>& bars() const { return bars_; }
   const std::vector<Heatmap>& heatmaps() const { return heatmaps_; }
   const std::vector<Axes>& points() const { return points_; }
 
@@ -75,6 +90,7 @@ class PageData {
  private:
   std::vector<Axes> points_;
   std::vector<Figure> figures_;
+  std::vector<BarFigure> bars_;
   std::vector<Heatmap> heatmaps_;
 };
 
