@@ -103,7 +103,7 @@ double peak_gflops() {
   constexpr std::int64_t kTrial = 200'000;
   constexpr double kStretch = 5e-3;
   constexpr int kStretches = 8;
-  const int team = threads();
+  const int team = std::min(threads(), available_processors());
   std::vector<T> sums(static_cast<std::size_t>(team));
   (void)seconds_of(kTrial, 1, sums);  // wakes the processor and the dispatch
   const double trial = seconds_of(kTrial, 1, sums);

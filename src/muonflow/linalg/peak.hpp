@@ -7,8 +7,8 @@
 namespace muonflow::linalg {
 
 // GF/s, two flops a multiply-add, of independent multiply-adds that stay in registers, on threads()
-// threads at once. The best of a few stretches of 5 ms each, since everything that disturbs a
-// stretch makes it slower. About 0.05 s.
+// threads at once (on one a processor where there are more threads than those). The best of a few
+// stretches of 5 ms each, since everything that disturbs a stretch makes it slower. About 0.05 s.
 template <class T>
 double peak_gflops();
 
