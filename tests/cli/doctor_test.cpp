@@ -29,8 +29,9 @@ TEST_F(DoctorCommand, LooksAtEverythingAndItsExitCodeAgrees) {
     }
   }
   EXPECT_EQ(result.code, trouble ? 1 : 0) << result.out;
-  for (const char* subject : {"build", "processor", "memory", "folder", "threads", "OpenBLAS",
-                              "oneDNN", "products", "polar factor", "results", "optional"}) {
+  for (const char* subject :
+       {"build", "processor", "memory", "folder", "threads", "OpenBLAS", "oneDNN", "products",
+        "peak", "polar factor", "results", "optional"}) {
     EXPECT_TRUE(subjects.count(subject)) << subject;
   }
 }

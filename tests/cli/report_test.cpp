@@ -33,6 +33,21 @@ TEST_F(ReportCommandTest, OnePageForSeveralRuns) {
   EXPECT_NE(page.find("second"), std::string::npos);
 }
 
+TEST_F(ReportCommandTest, APageAndAPictureOfABenchmark) {
+  ASSERT_EQ(run({"bench", "accuracy", "--steps", "3", "--json", "accuracy.json"}).code, 0);
+  const auto result = run({"report", "accuracy.json", "--out", "page.html"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("1 benchmark"), std::string::npos);
+  EXPECT_NE(read_text_file(folder / "page.html").find("accuracy-0-1"), std::string::npos);
+  ASSERT_EQ(run({"report", "accuracy.json", "--svg", "picture.svg"}).code, 0);
+  EXPECT_EQ(read_text_file(folder / "picture.svg").rfind("<svg ", 0), 0u);
+  expect_refusal(run({"report", "accuracy.json"}), 2, "--out");
+  write("kernels.json", R"({"kind": "bench kernels", "rows": []})");
+  expect_refusal(run({"report", "kernels.json", "--svg", "x.svg"}), 2, "bench accuracy");
+  write("other.json", R"({"kind": "bench training"})");
+  expect_refusal(run({"report", "other.json", "--out", "x.html"}), 1, "bench");
+}
+
 TEST_F(ReportCommandTest, WhatIsNoRunIsRefusedAndNothingIsWritten) {
   expect_refusal(run({"report", "absent", "--out", "report.html"}), 1, "absent");
   std::filesystem::create_directory(folder / "empty");

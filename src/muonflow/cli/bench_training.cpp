@@ -2,18 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "muonflow/cli/bench/timing.hpp"
+#include "muonflow/cli/bench/torch_peer.hpp"
 #include "muonflow/cli/peer_process.hpp"
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/parallel.hpp"
@@ -28,18 +26,12 @@ namespace {
 constexpr const char* kOurs = "muonflow";
 constexpr int kWarmup = 2;  // steps of each contender that do not count
 
-struct Contender {
+struct Trainee {
   std::string name;
   std::string rule;                             // "adamw" or "muon"
   std::function<std::optional<double>()> step;  // milliseconds; off: it has ended
   std::vector<double> times;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto half = values.size() / 2;
-  return values.size() % 2 ? values[half] : 0.5 * (values[half - 1] + values[half]);
-}
 
 // Our model, stepped by one rule.
 class Ours {
@@ -84,37 +76,35 @@ class Ours {
   std::vector<std::int32_t> tokens_, targets_;
 };
 
-using Environment = std::vector<std::pair<std::string, std::optional<std::string>>>;
-
 // Adds PyTorch under one environment, with both rules; says why where it cannot. Returns the BLAS
 // that it loaded; empty: none, or no peer.
 std::string add_peer(const std::string& name, const Environment& environment,
-                     const BenchTraining& bench, std::vector<Contender>& contenders) {
+                     const BenchTraining& bench, std::vector<Trainee>& contenders) {
   const auto script = find_peer_script("train_gpt.py");
   if (script.empty()) {
-    fmt::print("{}: skipped, bench/peers/train_gpt.py was not found above this folder\n", name);
+    fmt::print(bench.output.text(),
+               "{}: skipped, bench/peers/train_gpt.py was not found above this folder\n", name);
     return "";
   }
   auto peer = std::make_shared<PeerProcess>(std::vector<std::string>{"/usr/bin/python3", script},
                                             environment);
-  const nlohmann::json sizes{{"n_layer", bench.n_layer},
-                             {"n_head", bench.n_head},
-                             {"n_embd", bench.n_embd},
-                             {"vocab_size", bench.vocab_size},
-                             {"block_size", bench.block_size},
-                             {"batch", bench.batch},
-                             {"threads", threads()}};
-  const auto about = nlohmann::json::parse(peer->ask(sizes.dump()), nullptr, false);
+  const Json sizes{{"n_layer", bench.n_layer},
+                   {"n_head", bench.n_head},
+                   {"n_embd", bench.n_embd},
+                   {"vocab_size", bench.vocab_size},
+                   {"block_size", bench.block_size},
+                   {"batch", bench.batch},
+                   {"threads", threads()}};
+  const auto about = Json::parse(peer->ask(sizes.dump()), nullptr, false);
   if (!about.is_object()) {
-    fmt::print("{}: skipped, /usr/bin/python3 cannot import torch\n", name);
+    fmt::print(bench.output.text(), "{}: skipped, /usr/bin/python3 cannot import torch\n", name);
     return "";
   }
   for (const std::string rule : {"adamw", "muon"}) {
     contenders.push_back({.name = fmt::format("{} {}", name, about.value("torch", "")),
                           .rule = rule,
                           .step = [peer, rule]() -> std::optional<double> {
-                            const auto times =
-                                nlohmann::json::parse(peer->ask(rule + " 1"), nullptr, false);
+                            const auto times = Json::parse(peer->ask(rule + " 1"), nullptr, false);
                             if (!times.is_array() || times.empty()) return std::nullopt;
                             return times[0].get<double>();
                           },
@@ -123,37 +113,37 @@ std::string add_peer(const std::string& name, const Environment& environment,
   return about.value("blas", "");
 }
 
-void add_peers(const BenchTraining& bench, std::vector<Contender>& contenders) {
-  // The program may have set the variable for itself (blas_core.hpp); the peer as installed runs
-  // without that.
-  const bool mended = std::getenv("MUONFLOW_BLAS_CORE") != nullptr;
-  Environment environment{{"MUONFLOW_BLAS_CORE", std::nullopt}};
-  if (mended) environment.emplace_back("OPENBLAS_CORETYPE", std::nullopt);
-  const auto loaded = add_peer("PyTorch as installed", environment, bench, contenders);
+void add_peers(const BenchTraining& bench, std::vector<Trainee>& contenders) {
+  const auto installed = torch_as_installed();
+  const auto loaded =
+      add_peer("PyTorch " + installed.name, installed.environment, bench, contenders);
   if (contenders.back().name == kOurs) return;  // there is no PyTorch
-
-  // Best configured: kernels for this processor, and one pool of threads (OpenMP's).
-  const auto blas = linalg::diagnose_blas(false);
-  const auto folder = std::filesystem::path(blas.openblas_path).parent_path().string();
-  environment.clear();
-  if (mended || !blas.core_fits) {
-    environment.emplace_back("OPENBLAS_CORETYPE",
-                             blas.right_core.empty() ? "SkylakeX" : blas.right_core);
-  }
-  if (!folder.empty() && !loaded.starts_with(folder)) {
-    environment.emplace_back("LD_LIBRARY_PATH", folder);
-  }
-  if (environment.empty()) {
-    fmt::print("PyTorch best configured: it is, with {}\n", loaded);
+  const auto best = torch_best_configured(loaded);
+  if (best.environment.empty()) {
+    fmt::print(bench.output.text(), "PyTorch best configured: it is, with {}\n", loaded);
     return;
   }
-  add_peer("PyTorch best configured", environment, bench, contenders);
+  add_peer("PyTorch " + best.name, best.environment, bench, contenders);
+}
+
+Json row(const BenchTraining& bench, const Trainee& contender, const Trainee& own) {
+  const double time = median(contender.times);
+  const auto tokens = static_cast<double>(bench.batch * bench.block_size);
+  return {{"name", contender.name},
+          {"rule", contender.rule},
+          {"samples_milliseconds", contender.times},
+          {"median_milliseconds", time},
+          {"spread", spread(contender.times)},
+          {"tokens_per_second", 1e3 * tokens / time},
+          {"ratio", ratio(contender.times, own.times)}};
 }
 
 }  // namespace
 
 int bench_training(const BenchTraining& bench) {
-  std::vector<Contender> contenders;
+  bench.output.prepare();
+  const auto text = bench.output.text();
+  std::vector<Trainee> contenders;
   for (const std::string rule : {"adamw", "muon"}) {
     auto ours = std::make_shared<Ours>(bench, rule == "muon" ? "muon+adamw" : rule);
     contenders.push_back({.name = kOurs,
@@ -164,9 +154,10 @@ int bench_training(const BenchTraining& bench) {
   if (bench.peers) add_peers(bench, contenders);
   const auto tokens = static_cast<double>(bench.batch * bench.block_size);
   fmt::print(
+      text,
       "GPT n_layer {}, n_embd {}, {} x {} tokens a step, float32, {} threads, {} rounds in turn\n",
       bench.n_layer, bench.n_embd, bench.batch, bench.block_size, threads(), bench.rounds);
-  std::fflush(stdout);
+  std::fflush(text);
 
   Progress progress("bench training", kWarmup + bench.rounds);
   for (std::int64_t round = 0; round < kWarmup + bench.rounds; ++round) {
@@ -178,17 +169,26 @@ int bench_training(const BenchTraining& bench) {
   }
   progress.finish();
 
-  fmt::print("{:<36} {:<6} {:>9} {:>9} {:>9}\n", "", "rule", "ms/step", "tokens/s", "muonflow");
+  fmt::print(text, "{:<36} {:<6} {:>9} {:>9} {:>9}\n", "", "rule", "ms/step", "tokens/s",
+             "muonflow");
+  Json document = describe_bench("bench training");
+  document["model"] = {{"n_layer", bench.n_layer},       {"n_head", bench.n_head},
+                       {"n_embd", bench.n_embd},         {"block_size", bench.block_size},
+                       {"vocab_size", bench.vocab_size}, {"batch", bench.batch}};
+  document["rounds"] = bench.rounds;
+  document["contenders"] = Json::array();
   for (const auto& contender : contenders) {
     if (contender.times.empty()) {
-      fmt::print("{:<36} {:<6} ended without an answer\n", contender.name, contender.rule);
+      fmt::print(text, "{:<36} {:<6} ended without an answer\n", contender.name, contender.rule);
       continue;
     }
     const auto& own = contenders[contender.rule == "muon" ? 1 : 0];
     const double time = median(contender.times);
-    fmt::print("{:<36} {:<6} {:>9.1f} {:>9} {:>8.2f}x\n", contender.name, contender.rule, time,
-               thousands(1e3 * tokens / time), time / median(own.times));
+    fmt::print(text, "{:<36} {:<6} {:>9.1f} {:>9} {:>8.2f}x\n", contender.name, contender.rule,
+               time, thousands(1e3 * tokens / time), time / median(own.times));
+    document["contenders"].push_back(row(bench, contender, own));
   }
+  bench.output.write(document);
   return 0;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "muonflow/cli/bench/output.hpp"
+
 namespace muonflow::cli {
 
 struct BenchTraining {
@@ -14,9 +16,10 @@ struct BenchTraining {
   std::int64_t batch = 8;
   std::int64_t rounds = 5;  // every contender does one step a round, in turn
   bool peers = true;  // PyTorch as installed, and with the right BLAS kernels where they differ
+  BenchOutput output;
 };
 
-// Prints a table of medians to stdout; returns the exit code.
+// Prints a table of medians; returns the exit code.
 int bench_training(const BenchTraining& bench);
 
 }  // namespace muonflow::cli

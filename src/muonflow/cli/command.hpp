@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ class Arguments {
                       bool required = false) = 0;
   virtual void option(std::string_view name, std::int64_t& value, std::string_view doc) = 0;
   virtual void option(std::string_view name, double& value, std::string_view doc) = 0;
+  // "--json" alone gives the empty text, "--json FILE" the file; off without either.
+  virtual void option_with_default(std::string_view name, std::optional<std::string>& value,
+                                   std::string_view doc) = 0;
   virtual void flag(std::string_view name, bool& value, std::string_view doc) = 0;
   // Given any number of times: --set a=1 --set b=2.
   virtual void repeated(std::string_view name, std::vector<std::string>& values,

@@ -40,6 +40,17 @@ class ParserArguments final : public Arguments {
   void option(std::string_view name, double& value, std::string_view doc) override {
     app_.add_option(dashed(name), value, std::string(doc))->capture_default_str();
   }
+  void option_with_default(std::string_view name, std::optional<std::string>& value,
+                           std::string_view doc) override {
+    app_.add_option_function<std::vector<std::string>>(
+            dashed(name),
+            [&value](const std::vector<std::string>& given) {
+              value = given.empty() ? "" : given.front();
+            },
+            std::string(doc))
+        ->expected(0, 1)
+        ->type_name("[TEXT]");
+  }
   void flag(std::string_view name, bool& value, std::string_view doc) override {
     app_.add_flag(dashed(name), value, std::string(doc));
   }

@@ -21,6 +21,7 @@
 #include "muonflow/core/version.hpp"
 #include "muonflow/linalg/diagnose.hpp"
 #include "muonflow/linalg/norms.hpp"
+#include "muonflow/linalg/peak.hpp"
 #include "muonflow/linalg/polar.hpp"
 
 namespace muonflow::cli {
@@ -140,6 +141,12 @@ std::vector<Finding> blas_findings(const linalg::BlasReport& report) {
                                     report.onednn_f32_gflops, report.openblas_f64_gflops),
                         ""});
   }
+  findings.push_back(
+      {Verdict::ok, "peak",
+       fmt::format("{:.0f} GF/s in float, {:.0f} GF/s in double, multiply-adds of {}",
+                   linalg::peak_gflops<float>(), linalg::peak_gflops<double>(),
+                   linalg::vector_instructions()),
+       ""});
   for (const auto& advice : report.advice) {
     findings.push_back({Verdict::slow, "OpenBLAS", "not as fast as this machine allows", advice});
   }
