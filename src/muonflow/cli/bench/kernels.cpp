@@ -11,6 +11,7 @@
 
 #include "muonflow/cli/bench/remote_peer.hpp"
 #include "muonflow/cli/bench/torch_peer.hpp"
+#include "muonflow/cli/interrupt.hpp"
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/linalg/diagnose.hpp"
@@ -78,6 +79,7 @@ class Session {
     Progress progress(fmt::format("{}, {}", work.title, work.size), bench_.turns.rounds);
     take_turns(contenders, bench_.turns, [&](std::int64_t round) {
       progress.update(round, fmt::format("{} contenders", contenders.size()));
+      return !interrupted();
     });
     progress.finish();
     print(work, contenders);
@@ -229,8 +231,12 @@ class Session {
 
 int bench_kernels(const BenchKernels& bench) {
   bench.output.prepare();
+  // What was measured until then is still written, and no file of a peer stays behind.
+  catch_interrupts();
   Session session(bench);
-  for (const auto& plan : bench.works) session.measure(make_work(plan));
+  for (const auto& plan : bench.works) {
+    if (!interrupted()) session.measure(make_work(plan));
+  }
   bench.output.write(session.document());
   return 0;
 }

@@ -35,7 +35,7 @@ void let_threads_fall_asleep() { std::this_thread::sleep_for(std::chrono::millis
 }  // namespace
 
 void take_turns(std::vector<Contender>& contenders, const Turns& turns,
-                const std::function<void(std::int64_t)>& progress) {
+                const std::function<bool(std::int64_t)>& go_on) {
   using Clock = std::chrono::steady_clock;
   std::vector<std::int64_t> allowed;
   for (auto& contender : contenders) {
@@ -57,7 +57,7 @@ void take_turns(std::vector<Contender>& contenders, const Turns& turns,
       }
       contenders[i].samples.push_back(seconds.value_or(kNaN));
     }
-    if (progress) progress(round + 1);
+    if (go_on && !go_on(round + 1)) return;
   }
 }
 

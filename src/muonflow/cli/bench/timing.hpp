@@ -25,9 +25,10 @@ struct Turns {
   double budget = 4;  // seconds: a contender whose turns would take longer has fewer, at least 3
 };
 
-// One turn of each that does not count, then the rounds. `progress` hears of each round done.
+// One turn of each that does not count, then the rounds. `go_on` hears of each round done; false
+// ends them there.
 void take_turns(std::vector<Contender>& contenders, const Turns& turns,
-                const std::function<void(std::int64_t)>& progress = {});
+                const std::function<bool(std::int64_t)>& go_on = {});
 
 // Seconds of one call, over as many calls as make `least` seconds; `prepare` is called before each
 // and not timed.
