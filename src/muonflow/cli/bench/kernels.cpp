@@ -22,6 +22,10 @@ namespace {
 
 constexpr const char* kOurs = "muonflow";
 
+std::string full_name(const Contender& contender) {
+  return contender.note.empty() ? contender.name : contender.name + ", " + contender.note;
+}
+
 struct Peak {
   double single = 0;
   double twofold = 0;  // double precision
@@ -160,7 +164,7 @@ class Session {
   }
 
   void print(const Work& work, const std::vector<Contender>& contenders) const {
-    fmt::print(text_, "\n{}, {}\n{:<52} {:>10} {:>7} {:>6} {:>5} {:>8} {:>7}\n", work.title,
+    fmt::print(text_, "\n{}, {}\n{:<66} {:>10} {:>7} {:>6} {:>5} {:>8} {:>7}\n", work.title,
                work.size, "",
                work.input.equal_shapes() && work.input.count() > 1 ? "us each" : "ms", "spread",
                "GF/s", "peak", "error", "time");
@@ -170,18 +174,19 @@ class Session {
     for (const auto& contender : contenders) {
       const double time = median(contender.samples);
       if (!std::isfinite(time)) {
-        fmt::print(text_, "{:<52} ended without an answer\n", contender.name);
+        fmt::print(text_, "{:<66} ended without an answer\n", contender.name);
         continue;
       }
       const double rate = 1e-9 * work.flops / time;
-      fmt::print(text_, "{:<52} {:>10.4g} {:>6.1f}% {:>6.0f} {:>4.0f}% {:>8} {:>6.2f}x\n",
-                 contender.note.empty() ? contender.name : contender.name + ", " + contender.note,
-                 unit * time, 100 * spread(contender.samples), rate, 100 * rate / peak_.single,
+      fmt::print(text_, "{:<66} {:>10.4g} {:>6.1f}% {:>6.0f} {:>4.0f}% {:>8} {:>6.2f}x\n",
+                 full_name(contender), unit * time, 100 * spread(contender.samples), rate,
+                 100 * rate / peak_.single,
                  contender.error ? fmt::format("{:.1e}", *contender.error) : "-",
                  ratio(contender.samples, contenders.front().samples));
     }
     if (const auto best = best_rival(contenders)) {
-      fmt::print(text_, "the best rival, {}, takes {:.2f} times as long\n", contenders[*best].name,
+      fmt::print(text_, "the best rival, {}, takes {:.2f} times as long\n",
+                 full_name(contenders[*best]),
                  ratio(contenders[*best].samples, contenders.front().samples));
     }
     std::fflush(text_);
@@ -213,7 +218,7 @@ class Session {
       out["contenders"].push_back(std::move(entry));
     }
     if (const auto best = best_rival(contenders)) {
-      out["best_rival"] = contenders[*best].name;
+      out["best_rival"] = full_name(contenders[*best]);
       out["best_ratio"] = ratio(contenders[*best].samples, contenders.front().samples);
     }
     return out;

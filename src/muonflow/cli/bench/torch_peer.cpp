@@ -60,8 +60,11 @@ std::vector<TorchPeer> start_torch_peers(std::FILE* text) {
   const auto configured = start(best);
   std::vector<TorchPeer> peers{{name + " as installed", installed}};
   if (configured->about().is_object()) {
-    fmt::print(text, "{}: as installed it loads {}; best configured {}\n", name, loaded,
-               configured->about().value("blas", ""));
+    std::string how;
+    for (const auto& [variable, value] : best.environment) {
+      how += fmt::format(" {}={}", variable, value.value_or(""));
+    }
+    fmt::print(text, "{}: as installed it loads {}; best configured by{}\n", name, loaded, how);
     peers.push_back({name + " best configured", configured});
   }
   return peers;

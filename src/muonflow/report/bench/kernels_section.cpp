@@ -152,7 +152,7 @@ std::string kernels_section(std::span<const KernelBench> benches, PageData& data
     out += fmt::format(
         "<p class=\"note\">Longer bars are faster. Useful GF/s counts the operations of the plain "
         "method for everybody, so a method that needs fewer may pass the measured peak of the "
-        "processor ({} GF/s in float). Pale bars compute with fewer digits.</p>\n",
+        "processor ({} GF/s in float). Faint bars compute with fewer digits.</p>\n",
         count_html(bench.peak_gflops));
     std::string figures, all;
     for (std::size_t r = 0; r < bench.rows.size(); ++r) {
