@@ -159,7 +159,7 @@ Kernel<T> polynomial(PolarMethod method, Table table, std::int64_t steps, double
 
 // The polar factor on the numerical support.
 template <class T>
-Kernel<T> exact(PolarMethod method, double constant) {
+Kernel<T> exact(PolarMethod method, double constant, double own_unit) {
   const auto cutoff = [](const Spectrum& a) {
     return support_cutoff<T>(a.rows, a.cols, static_cast<double>(a.s[0]), a.norm());
   };
@@ -181,12 +181,12 @@ Kernel<T> exact(PolarMethod method, double constant) {
             for (long double& s : x) s = s > cutoff(a) ? 1 : 0;
             return x;
           },
-      // One rounding of the result to T, and a decomposition in double whose vectors are known
-      // to its backward error n u times the condition.
+      // One rounding of the result to T, and a backward error of n u times the condition of the
+      // map; u is that of the arithmetic it was computed in.
       .bound =
           [=](const Spectrum& a) {
             return unit<T>() * a.rank_root() +
-                   constant * a.size() * unit<double>() * a.rank_root() * condition(a);
+                   constant * a.size() * own_unit * a.rank_root() * condition(a);
           },
       .sensitivity = [=](const Spectrum& a) { return 2 * a.rank_root() * condition(a); }};
 }
@@ -291,7 +291,9 @@ std::vector<Kernel<T>> kernels() {
       polynomial<T>(PolarMethod::polar_express_paper, Table::polar_express_paper, 6),
       polynomial<T>(PolarMethod::cans, Table::cans, 11),
       polynomial<T>(PolarMethod::classic, Table::classic, 12),
-      exact<T>(PolarMethod::svd, 4),
+      exact<T>(PolarMethod::svd, 4, unit<double>()),
+      exact<T>(PolarMethod::qdwh, 4, unit<T>()),
+      exact<T>(PolarMethod::zolotarev, 4, unit<T>()),
       regularized<T>(RegularizedKernel::automatic, 1e-2),
       regularized<T>(RegularizedKernel::automatic, 1e-5),
       regularized<T>(RegularizedKernel::reference, 1e-2),

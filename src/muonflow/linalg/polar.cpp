@@ -8,7 +8,9 @@
 #include "muonflow/linalg/coefficients.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/polar/newton_schulz.hpp"
+#include "muonflow/linalg/polar/qdwh.hpp"
 #include "muonflow/linalg/polar/spectral_map.hpp"
+#include "muonflow/linalg/polar/zolotarev.hpp"
 
 namespace muonflow::linalg {
 
@@ -82,7 +84,11 @@ template <class T>
 Outcome polar(MatrixRef<T> x, const Polar& options, Workspace<T>& workspace,
               IterationReport* report) {
   if (report != nullptr) *report = {};
-  if (!options.polynomial()) return polar_with_values<T>(x, workspace, {});
+  if (!options.polynomial()) {
+    if (options.method == PolarMethod::qdwh) return qdwh<T>(x, {}, workspace);
+    if (options.method == PolarMethod::zolotarev) return zolotarev<T>(x, {}, workspace);
+    return polar_with_values<T>(x, workspace, {});
+  }
   if (x.size() == 0) return {};
   const double norm = frobenius_norm<T>(x);
   if (!std::isfinite(norm)) {

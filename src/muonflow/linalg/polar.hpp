@@ -33,8 +33,12 @@ enum class PolarMethod {
   turbo,                // arXiv:2512.04632: rows scaled (AOL), then four triples; biased
   cans,                 // arXiv:2506.10935: cubics in closed form on [1e-3, 1]
   classic,              // (1.875, -1.25, 0.375) repeated
-  svd,                  // exact, on the numerical support; ns_steps and eps are not used
+  qdwh,                 // rational steps, backward stable, on the support (polar/qdwh.hpp)
+  zolotarev,            // the same in two steps of several terms (polar/zolotarev.hpp)
+  svd,                  // exact, on the numerical support
 };
+// qdwh, zolotarev and svd give the polar factor itself: ns_steps and eps are not used.
+constexpr bool is_exact(PolarMethod method) { return method >= PolarMethod::qdwh; }
 
 // How eps guards the division by the norm: by norm + eps (Jordan) or by max(norm, eps) (PyTorch).
 enum class EpsMode { add, max };
@@ -49,7 +53,7 @@ struct Polar {
   Formulation formulation = Formulation::automatic;
 
   void fields(FieldVisitor& v);  // polar, ns_steps, eps, eps_mode
-  bool polynomial() const { return !steps.empty() || method != PolarMethod::svd; }
+  bool polynomial() const { return !steps.empty() || !is_exact(method); }
   // Number of steps that a polynomial method takes, and the t-th of them (from 0).
   std::int64_t step_count() const;
   OddPolynomial step(std::int64_t t) const;
@@ -82,7 +86,7 @@ double support_cutoff(Index rows, Index cols, double s_max, double norm);
 
 template <>
 struct muonflow::EnumNames<muonflow::linalg::PolarMethod> {
-  static constexpr std::array<std::string_view, 9> names{"jordan",
+  static constexpr std::array<std::string_view, 11> names{"jordan",
                                                          "you",
                                                          "polar_express",
                                                          "polar_express.paper",

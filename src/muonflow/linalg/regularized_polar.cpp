@@ -165,7 +165,9 @@ Outcome regularized_polar(MatrixRef<T> x, double epsilon, Workspace<T>& workspac
 template <class T>
 Outcome regularized_polar_by(MatrixRef<T> x, double epsilon, const Polar& options,
                              Workspace<T>& workspace) {
-  if (!options.polynomial()) return regularized_polar<T>(x, epsilon, workspace);
+  if (options.steps.empty() && options.method == PolarMethod::svd) {
+    return regularized_polar<T>(x, epsilon, workspace);
+  }
   const bool tall = x.rows() > x.cols();
   const Index r = std::min(x.rows(), x.cols());
   const Index n = std::max(x.rows(), x.cols());
