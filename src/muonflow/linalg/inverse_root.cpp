@@ -52,12 +52,6 @@ void check(const InverseRoot& o, Index rows, Index cols) {
   }
 }
 
-InverseRootMethod choose(const InverseRoot& o, Index n) {
-  if (o.method != InverseRootMethod::automatic) return o.method;
-  (void)n;
-  return InverseRootMethod::eigh;
-}
-
 // One call's data in double: the matrix times 2^-shift, so that its norm lies in [1/2, 1), its
 // ridge and cutoff.
 struct Problem {
@@ -135,6 +129,7 @@ bool by_iteration(Problem& problem, InverseRootMethod method, double accuracy,
       method == InverseRootMethod::newton ? RootFamily::polynomial : RootFamily::rational;
   const std::vector<RootStep> steps =
       root_steps(problem.p, interval->lower, interval->upper, accuracy, family);
+  if (!(steps.back().error <= accuracy)) return false;
   if (!coupled_root<double>(m, static_cast<int>(problem.p), steps, root, scratch)) return false;
   add_to_diagonal(problem.matrix, ridge);
   report = {.method = method,
@@ -220,7 +215,8 @@ Outcome inverse_root(MatrixRef<T> c, const InverseRoot& options, Workspace<T>& w
   problem.matrix *= std::ldexp(1.0, half - problem.shift);
   problem.ridge = relative ? options.ridge : std::ldexp(options.ridge, -problem.shift);
 
-  const InverseRootMethod method = choose(options, n);
+  const InverseRootMethod method =
+      options.method == InverseRootMethod::automatic ? InverseRootMethod::eigh : options.method;
   const double accuracy = sizeof(T) == sizeof(float) ? 1e-9 : kUnit;
   Status status = Status::ok;
   if (norm == 0 || method == InverseRootMethod::eigh ||

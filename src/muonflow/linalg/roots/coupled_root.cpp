@@ -28,7 +28,9 @@ void affine(double factor, const ConstMatrixRef<T>& from, double shift, MatrixRe
 template <class T>
 bool factor_of(const RootStep& step, const ConstMatrixRef<T>& m, MatrixRef<T> to) {
   if (step.gamma == 0) {
-    affine<T>(step.beta, m, step.alpha, to);
+    affine<T>(1, m, 0, to);
+    symmetric_square<T>(static_cast<T>(step.delta), m, static_cast<T>(step.beta), to);
+    to.diagonal().array() += static_cast<T>(step.alpha);
     return true;
   }
   affine<T>(step.gamma, m, 1, to);
@@ -38,9 +40,9 @@ bool factor_of(const RootStep& step, const ConstMatrixRef<T>& m, MatrixRef<T> to
   return true;
 }
 
-// M <- W^p M step by step, each W handed to `use`. For an even p as W^(p/2) M W^(p/2): in W^p the
-// large factors of the small eigenvalues meet those of the large ones, and rounding that couples
-// them grows by another such factor (measured: 5 to 10 times the error).
+// M <- W^p M step by step, each W handed to `use`. With inverses and an even p as W^(p/2) M
+// W^(p/2): factors are then as large as 1e4, and in W^p rounding that couples small and large
+// eigenvalues would be multiplied by one more of them (measured: 5 to 10 times the error).
 template <class T, class Use>
 bool iterate(MatrixRef<T> m, int p, std::span<const RootStep> steps, Scratch& scratch,
              const Use& use) {
@@ -53,7 +55,7 @@ bool iterate(MatrixRef<T> m, int p, std::span<const RootStep> steps, Scratch& sc
     if (!factor_of<T>(steps[k], m, factor)) return false;
     use(ConstMatrixRef<T>(factor));
     if (k + 1 == steps.size()) break;  // M is not needed any more
-    if (p % 2 == 0) {
+    if (steps[k].gamma != 0 && p % 2 == 0) {
       symmetric_power<T>(factor, p / 2, power, scratch);
       gemm<T>(Op::none, Op::none, T(1), power, m, T(0), product);
       detail::commuting_product<T>(product, power, m);

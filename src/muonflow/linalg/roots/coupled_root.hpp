@@ -11,12 +11,11 @@ namespace muonflow::linalg {
 
 // root [n, n] <- m^(-1/p) for a symmetric m [n, n] whose eigenvalues lie where `steps` were made
 // for; m is destroyed, both come out symmetric bit for bit. Each step: W = w(M), X <- W X, M <- W^p
-// M, all symmetric and commuting, so that most products are at half work: 4 n^3 flops a step for p
-// = 2, 5 n^3 for p = 4, and an inverse (n^3) for the rational family. Rounding leaves an error of
-// about u k, k = upper / lower, relative to the norm of the root. It is no smaller in the
-// directions where the root itself is small.
-// False where an inverse does not exist to working accuracy (m was not positive definite); root is
-// then not to be used.
+// M, all symmetric and commuting, so that most products are at half work: 4 n^3 flops a polynomial
+// step for p = 2 and 5 n^3 for p = 4, a rational one n^3 more. Rounding leaves an error of about u
+// k, k = upper / lower, relative to the norm of the root; it is no smaller in the directions where
+// the root itself is small. False where an inverse does not exist to working accuracy (m was not
+// positive definite); root is then not to be used.
 template <class T>
 bool coupled_root(MatrixRef<T> m, int p, std::span<const RootStep> steps, MatrixRef<T> root,
                   Scratch& scratch);

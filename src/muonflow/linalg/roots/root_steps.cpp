@@ -9,24 +9,34 @@
 namespace muonflow::linalg {
 namespace {
 
-// log of x w(x^p) / alpha at t = exp(v), x = t^(1/p).
-double log_value(double p, double b, double c, double v) {
-  const double t = std::exp(v);
-  return v / p + std::log1p(b * t) - std::log1p(c * t);
-}
-
-// x (1 + b x^p) / (1 + c x^p), its four extrema on t in [exp(-width), 1] being the two ends and two
-// points between. Its derivative's numerator is 1 + ((p + 1) b - (p - 1) c) t + b c t^2, so that
-// the inner extrema t = exp(v1), exp(v2) determine b and c: sum and product of the roots.
+// w(t) / alpha = (1 + b t + d t^2) / (1 + c t); c = 0 for the polynomial family, d = 0 for the
+// rational one.
 struct Shape {
   double b = 0;
   double c = 0;
+  double d = 0;
 };
-Shape shape_of(double p, double v1, double v2) {
-  const double product = std::exp(-v1 - v2);         // b c
-  const double sum = std::exp(-v1) + std::exp(-v2);  // (p - 1) c - (p + 1) b
+
+// x w(x^p) / alpha at t = exp(v), x = t^(1/p), and its logarithm.
+double value(double p, const Shape& s, double v) {
+  const double t = std::exp(v);
+  return std::exp(v / p) * (1 + t * (s.b + s.d * t)) / (1 + s.c * t);
+}
+double log_value(double p, const Shape& s, double v) {
+  const double t = std::exp(v);
+  return v / p + std::log1p(t * (s.b + s.d * t)) - std::log1p(s.c * t);
+}
+
+// x w(x^p) has four extrema on t in [exp(-width), 1]: the ends and two points between. Its
+// derivative's numerator is quadratic in t, 1 + (p + 1) b t + (2 p + 1) d t^2 for a polynomial and
+// 1 + ((p + 1) b - (p - 1) c) t + b c t^2 for a fraction, so that the inner extrema t = exp(v1),
+// exp(v2), its roots, determine the shape.
+Shape shape_of(double p, double v1, double v2, RootFamily family) {
+  const double product = std::exp(-v1 - v2);         // of the roots' reciprocals
+  const double sum = std::exp(-v1) + std::exp(-v2);  // and their sum
+  if (family == RootFamily::polynomial) return {-sum / (p + 1), 0, product / (2 * p + 1)};
   const double c = (sum + std::sqrt(sum * sum + 4 * (p * p - 1) * product)) / (2 * (p - 1));
-  return {product / c, c};
+  return {product / c, c, 0};
 }
 
 struct Extrema {
@@ -34,21 +44,24 @@ struct Extrema {
   double v2 = 0;
 };
 
-// How far the two minima and the two maxima are from being equal, in logarithms.
-Extrema mismatch(double p, double width, const Extrema& at) {
-  const Shape s = shape_of(p, at.v1, at.v2);
-  return {log_value(p, s.b, s.c, -width) - log_value(p, s.b, s.c, at.v2),
-          log_value(p, s.b, s.c, at.v1) - log_value(p, s.b, s.c, 0)};
+// How far the two minima and the two maxima are from being equal: in logarithms for fractions,
+// which are positive; a polynomial on its way may not be.
+Extrema mismatch(double p, double width, RootFamily family, const Extrema& at) {
+  const Shape s = shape_of(p, at.v1, at.v2, family);
+  const auto size = [&](double v) {
+    return family == RootFamily::rational ? log_value(p, s, v) : value(p, s, v);
+  };
+  return {size(-width) - size(at.v2), size(at.v1) - size(0)};
 }
 
 // Newton's method on the logarithms of the inner extrema, at most a fifth of the interval a step.
-Extrema level(double p, double width, Extrema at) {
+Extrema level(double p, double width, RootFamily family, Extrema at) {
   constexpr int kLimit = 60;
   for (int iteration = 0; iteration < kLimit; ++iteration) {
     const double e = 1e-5 * width;
-    const Extrema f = mismatch(p, width, at);
-    const Extrema f1 = mismatch(p, width, {at.v1 + e, at.v2});
-    const Extrema f2 = mismatch(p, width, {at.v1, at.v2 + e});
+    const Extrema f = mismatch(p, width, family, at);
+    const Extrema f1 = mismatch(p, width, family, {at.v1 + e, at.v2});
+    const Extrema f2 = mismatch(p, width, family, {at.v1, at.v2 + e});
     const double a11 = (f1.v1 - f.v1) / e;
     const double a21 = (f1.v2 - f.v2) / e;
     const double a12 = (f2.v1 - f.v1) / e;
@@ -65,39 +78,36 @@ Extrema level(double p, double width, Extrema at) {
   return at;
 }
 
-// The best (1, 1) step on t in [exp(-width), 1]. On a narrow interval the inner extrema are those
+// The inner extrema of the best step on t in [exp(-width), 1]. On a narrow interval they are those
 // of a Chebyshev cubic, at 1/4 and 3/4 in the logarithm; the interval is widened from there, each
 // answer the next start.
-Shape rational_shape(double p, double width, double* inner_max) {
+Extrema best(double p, double width, RootFamily family) {
   double now = std::min(width, 0.1);
   Extrema at{-0.75 * now, -0.25 * now};
   for (;;) {
-    at = level(p, now, at);
-    if (now >= width) break;
+    at = level(p, now, family, at);
+    if (now >= width) return at;
     const double next = std::min(width, 1.4 * now);
     at.v1 *= next / now;
     at.v2 *= next / now;
     now = next;
   }
-  *inner_max = at.v1;
-  return shape_of(p, at.v1, at.v2);
 }
 
-// The best 1 + b t there (Gawlik; for p = 2 the cubic of arXiv:2506.10935): both ends equal.
-Shape polynomial_shape(double p, double width, double* inner_max) {
-  const double b = -std::expm1(-width / p) / std::expm1(-width * (1 + 1 / p));
-  *inner_max = -std::log(-b * (p + 1));
-  return {b, 0};
-}
-
-// The step for x in [1 - d, 1 + d] with p d small: Newton's, of order 2, or Halley's, of order 3,
-// with the bound of their first error term and a tenth more.
-RootStep final_step(double p, double d, RootFamily family) {
+// The step for x in [1 - e, 1 + e] with p e small: t^(-1/p) to order 2 at 1, as a polynomial or a
+// fraction (Halley's), with the bound of its first error term and a tenth more.
+RootStep final_step(double p, double e, RootFamily family) {
+  RootStep step;
   if (family == RootFamily::polynomial) {
-    return {(p + 1) / p, -1 / p, 0, 1.1 * (p + 1) / 2 * d * d};
+    const double bend = (p + 1) / (2 * p * p);
+    step = {.alpha = 1 + 1 / p + bend, .beta = -1 / p - 2 * bend, .delta = bend};
+    step.error = 1.1 * (p + 1) * (2 * p + 1) / 6 * e * e * e;
+  } else {
+    const double ratio = (p + 1) / (p - 1);
+    step = {.alpha = ratio, .beta = 1, .gamma = ratio};
+    step.error = 1.1 * (p * p - 1) / 12 * e * e * e;
   }
-  const double ratio = (p + 1) / (p - 1);
-  return {ratio, 1, ratio, 1.1 * (p * p - 1) / 12 * d * d * d};
+  return step;
 }
 
 }  // namespace
@@ -120,7 +130,15 @@ std::vector<RootStep> root_steps(double p, double lower, double upper, double to
   double low = std::log(lower);  // of t
   double high = std::log(upper);
   double error = std::tanh((high - low) / (2 * p));
-  while (steps.empty() || error > tolerance) {
+  constexpr std::size_t kMost = 100;
+  while (steps.empty() || (error > tolerance && steps.size() < kMost)) {
+    if (family == RootFamily::polynomial && !steps.empty() && high - low > 0.5) {
+      // The upper end is where a polynomial is steepest, and each step's maps to the next one's: an
+      // error of u there would grow twentyfold a step and leave the interval after ten.
+      constexpr double kMargin = 1e-3;
+      high += kMargin;
+      low -= kMargin;
+    }
     const double width = high - low;
     RootStep step;
     if (width < kNarrow) {
@@ -130,20 +148,22 @@ std::vector<RootStep> root_steps(double p, double lower, double upper, double to
       step.alpha *= std::exp(scale / p);
       step.beta *= std::exp(scale + scale / p);
       step.gamma *= std::exp(scale);
+      step.delta *= std::exp(2 * scale + scale / p);
       low = p * std::log1p(-step.error);
       high = p * std::log1p(step.error);
     } else {
-      double inner_max = 0;
-      const Shape s = family == RootFamily::rational ? rational_shape(p, width, &inner_max)
-                                                     : polynomial_shape(p, width, &inner_max);
-      const double largest = log_value(p, s.b, s.c, inner_max);
-      const double least = log_value(p, s.b, s.c, -width);
+      const Extrema at = best(p, width, family);
+      const Shape s = shape_of(p, at.v1, at.v2, family);
+      // All four extrema: the bound holds whatever the search has left between them.
+      const double largest = std::log(std::max(value(p, s, at.v1), value(p, s, 0)));
+      const double least = std::log(std::min(value(p, s, -width), value(p, s, at.v2)));
       // x w(x^p) in [1 - error, 1 + error]: the middle of the extrema becomes 1.
       const double spread = std::tanh((largest - least) / 2);
       const double log_scale = std::log1p(spread) - largest;
       step.alpha = std::exp(log_scale - high / p);
       step.beta = step.alpha * s.b * std::exp(-high);
       step.gamma = s.c * std::exp(-high);
+      step.delta = step.alpha * s.d * std::exp(-2 * high);
       step.error = spread;
       low = p * (least + log_scale);
       high = p * std::log1p(spread);
