@@ -33,7 +33,8 @@ Matrix<double> as(const Matrix<double>& a) {
   return a.template cast<T>().template cast<double>();
 }
 
-Matrix<double> twin(const Matrix<double>& c, double p, double ridge) {
+template <class MatrixOrSvd>
+Matrix<double> twin(const MatrixOrSvd& c, double p, double ridge) {
   return reference::map_eigenvalues(c, [&](long double x) {
     return std::pow(std::max(x, 0.0L) + ridge, -1 / static_cast<long double>(p));
   });
@@ -64,13 +65,14 @@ InverseRootReport expect_like_twin(const Matrix<double>& c, const InverseRoot& o
 
 TYPED_TEST(InverseRootTest, EveryMethodAgreesWithTheTwin) {
   using T = TypeParam;
-  for (const Index n : {1, 2, 5, 17, 50, 80}) {
+  for (const Index n : {1, 2, 5, 17, 70}) {
     for (const double condition : {1.0, 1e2, 1e4, 1e8}) {
       if (sizeof(T) == 4 && condition > 1e5) continue;  // T does not hold such a matrix
       const Matrix<double> c =
           as<T>(reference::with_eigenvalues(reference::geometric(n, condition), 31));
+      const auto decomposed = reference::jacobi_svd(c);
       for (const double p : {2.0, 3.0, 4.0}) {
-        const Matrix<double> expected = twin(c, p, 0);
+        const Matrix<double> expected = twin(decomposed, p, 0);
         for (const Method method : kMethods) {
           const auto report =
               expect_like_twin<T>(c, {.method = method, .p = p, .cutoff = 0}, expected, condition);
@@ -125,12 +127,15 @@ TYPED_TEST(InverseRootTest, RidgeIsAddedAndOrRelativeToTheTop) {
     const double condition = sizeof(T) == 4 ? 1e4 : 1e6;
     const Matrix<double> c =
         as<T>(5 * reference::with_eigenvalues(reference::geometric(n, condition), 34));
+    const auto decomposed = reference::jacobi_svd(c);
     for (const Method method : kMethods) {
       for (const double ridge : {1e-4, 3.0}) {
-        expect_like_twin<T>(c, {.method = method, .p = 4, .ridge = ridge}, twin(c, 4, ridge), 1e6);
+        expect_like_twin<T>(c, {.method = method, .p = 4, .ridge = ridge},
+                            twin(decomposed, 4, ridge), 1e6);
         expect_like_twin<T>(
             c, {.method = method, .p = 4, .ridge = ridge, .ridge_mode = RidgeMode::relative},
-            twin(c, 4, 5 * ridge), sizeof(T) == 4 ? 1e6 : 1e8);  // the top is known to 1e-9
+            twin(decomposed, 4, 5 * ridge),
+            sizeof(T) == 4 ? 1e6 : 1e8);  // the top is known to 1e-9
       }
     }
   }

@@ -29,16 +29,19 @@ inline Matrix<double> with_eigenvalues(const std::vector<double>& values, std::u
 
 // Q diag(f(values)) Q^T of a symmetric matrix, from its singular values with the signs that the
 // singular vectors give; values apart from each other in size, or of one sign.
-inline Matrix<double> map_eigenvalues(const Matrix<double>& a,
+inline Matrix<double> map_eigenvalues(const LongSvd& d,
                                       const std::function<long double(long double)>& f) {
-  const LongSvd d = jacobi_svd(a);
-  LongMatrix result = LongMatrix::Zero(a.rows(), a.rows());
+  LongMatrix result = LongMatrix::Zero(d.v.rows(), d.v.rows());
   for (std::size_t i = 0; i < d.s.size(); ++i) {
     const auto at = static_cast<Index>(i);
     const long double sign = d.u.col(at).dot(d.v.col(at)) < 0 ? -1 : 1;
     result += f(sign * d.s[i]) * d.v.col(at) * d.v.col(at).transpose();
   }
   return result.cast<double>();
+}
+inline Matrix<double> map_eigenvalues(const Matrix<double>& a,
+                                      const std::function<long double(long double)>& f) {
+  return map_eigenvalues(jacobi_svd(a), f);
 }
 
 }  // namespace muonflow::reference
