@@ -68,7 +68,7 @@ void add_to_diagonal(MatrixMap<double>& a, double value) {
 }
 
 // root <- V diag(f) V^T. On entry `root` is ignored; on return problem.matrix holds its ridge.
-Status by_eigh(Problem& problem, MatrixMap<double> root, InverseRootReport& report,
+Status by_eigh(Problem& problem, MatrixMap<double>& root, InverseRootReport& report,
                Scratch& scratch) {
   const Index n = problem.matrix.rows();
   Scratch::Frame frame(scratch);
@@ -109,7 +109,7 @@ Status by_eigh(Problem& problem, MatrixMap<double> root, InverseRootReport& repo
 
 // False where the interval is not good enough for an iteration; problem.matrix is then as before.
 bool by_iteration(Problem& problem, InverseRootMethod method, double accuracy,
-                  MatrixMap<double> root, InverseRootReport& report, Scratch& scratch) {
+                  MatrixMap<double>& root, InverseRootReport& report, Scratch& scratch) {
   const Index n = problem.matrix.rows();
   Scratch::Frame frame(scratch);
   MatrixMap<double> m = frame.matrix<double>(n, n);

@@ -156,7 +156,7 @@ void load(const ConstMatrixRef<T>& g, double norm, Problem& problem, Scratch& sc
 // product <- (gram / norm^2)^(-c) wide / norm on the support. False where the Gram matrix cannot
 // tell, which only `automatic` minds.
 template <class T>
-bool by_eigh(Problem& problem, const SpectralPower& o, MatrixMap<double> product,
+bool by_eigh(Problem& problem, const SpectralPower& o, MatrixMap<double>& product,
              SpectralPowerReport& report, Scratch& scratch) {
   const Index r = problem.gram.rows();
   Scratch::Frame frame(scratch);
@@ -195,7 +195,7 @@ bool by_eigh(Problem& problem, const SpectralPower& o, MatrixMap<double> product
 // product <- (gram / norm^2)^(-a / b) wide / norm; false where the proven interval reaches below
 // what is to be kept.
 template <class T>
-bool by_rational(Problem& problem, const SpectralPower& o, MatrixMap<double> product,
+bool by_rational(Problem& problem, const SpectralPower& o, MatrixMap<double>& product,
                  SpectralPowerReport& report, Scratch& scratch) {
   const Index r = problem.gram.rows();
   const Fraction f = fraction_of(o.c);
