@@ -21,8 +21,8 @@ struct BatchedRegularizedPolar {
   double epsilon = 0;
   std::span<const double> epsilons = {};
   // What the partial fractions may miss on a singular value of the result (float; kept within 1e-8
-  // and 1e-1). A pole costs a tenth.
-  double error = 1e-6;
+  // and 1e-1). A pole, a tenth of the time, is worth a factor of 6 at epsilon = 1e-2 ||M||_F.
+  double error = 2e-6;
   BatchedKernel kernel = BatchedKernel::automatic;
 };
 
@@ -37,15 +37,17 @@ struct SmoothedNorms {
 // x [count, rows, cols] and converts 16 matrices at a time. Throws ConfigError for a negative, NaN
 // or infinite epsilon, ShapeError for spans of another size.
 //
-// Float: with A = M M^T + epsilon^2 I and q = epsilon^2 / ||A||_F, a lower bound of the spectrum
-// that is known, the result is c (M + sum_j w_j (A + t_j I)^-1 M), with the poles t_j and weights
-// of the best such approximation on [q, 1] (inverse_root.hpp), as many as `error` asks for: 9 at
-// epsilon = 1e-2 ||M||_F. All in double, so that the Gram matrix loses nothing (q >= 2^-26;
-// otherwise, and for epsilon beyond 1e+-60, that matrix goes through rotations). Relative error
-// `error` + 3e-7. Per matrix, r = min(rows, cols), N = max(rows, cols), multiply-adds in double:
-// r^2 N / 2 + 9 r^3 / 2 + r^2 N, against 6 (5/2 r^3 + 3/2 r^2 N) in float for a minimax quintic
-// composition on the pair of papers on augmentation, which loses u / epsilon besides.
-// Potential and pairing come from the traces of the inverses, to the same relative error.
+// Float, with A = M M^T + epsilon^2 I, r = min(rows, cols), N = max(rows, cols), all in double:
+//   r <= 3: A^(-1/2) in closed form, relative error 3e-7.
+//   r >= 4: c (M + sum_j w_j (A + t_j I)^-1 M) with the poles t_j and weights of the best such
+//     approximation on [q, 1] ||A||_F, q = epsilon^2 / ||A||_F (inverse_root.hpp), as many as
+//     `error` asks for; relative error `error` + 3e-7. For Gaussian 16 x 16 and epsilon = 1e-2
+//     ||M||_F that is 8 poles. Multiply-adds in double: r^2 N / 2 + r^3 / 2 a pole + r^2 N, half of
+//     what 6 minimax quintic steps on the pair (Y, Z) take when a double counts for two floats, and
+//     without their loss of u / epsilon.
+// Where q < 2^-26 (2^-16 for r = 3), and for epsilon beyond 1e+-60, that matrix goes through
+// rotations, exact to some roundoffs of float. Potential and pairing come from the traces of the
+// inverses, to a small multiple of the same relative error.
 //
 // Double: Jacobi rotations; error about u max(1, s_max / epsilon), the condition of the map.
 //

@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "muonflow/linalg/batched/detail/smoothed_root.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target:
+#include "muonflow/linalg/batched/detail/closed_root-inl.hpp"
 #include "muonflow/linalg/batched/detail/shifted_inverses-inl.hpp"
 #include "muonflow/linalg/batched/detail/tiles-inl.hpp"
 
@@ -20,6 +21,8 @@ namespace {
 using Double = Lane<double>;
 constexpr Index kLanes = lanes<double>();
 constexpr int kPoles = InverseRoot::kMaxPoles;
+// epsilon^2 / ||A||_F that the table serves; the Gram matrix in double is then good for 1e-8.
+constexpr double kLeastQuotient = 1.0 / (1 << (InverseRootTable::kRows - 1));
 // Squares, and products of two of them, are doubles to rely on in this range of epsilon.
 constexpr double kLeastEpsilon = 1e-60;
 constexpr double kLargestEpsilon = 1e60;
@@ -88,24 +91,89 @@ struct Memory {
   }
 };
 
+// root <- A^(-1/2) by partial fractions, with the two sums of closed_root-inl.hpp.
+HWY_INLINE ClosedRoot fractional_root(const Memory& memory, Index tiles, const double* least,
+                                      const InverseRootTable& table, Double scale, Double squares,
+                                      Double eps2) {
+  const Tag<double> d;
+  const Double root_scale = hn::Sqrt(scale);
+  Fractions fractions;
+  fractions.choose(least, table);
+  const Double center = hn::Load(d, fractions.center);
+  const Index entries = symmetric_size(tiles);
+  for (Index e = 0; e < entries; ++e) put<double>(hn::Zero(d), memory.root, e);
+  for (Index i = 0; i < tiles; ++i) {
+    double* const tile = memory.root + tile_at(i, i) * kTile * kTile * kLanes;
+    for (int a = 0; a < kTile; ++a) put<double>(hn::Div(center, root_scale), tile, a * kTile + a);
+  }
+  // trace(M M^T (A + t)^-1) = size - (epsilon^2 + t) trace (A + t)^-1: what cancels was exact.
+  const Double across = set(static_cast<double>(tiles * kTile));
+  Double pair_sum = squares;
+  Double value_sum = squares;
+  ShiftedInverses<double> inverses(memory.gram, memory.root, tiles, memory.work);
+  const Double front = hn::Mul(center, root_scale);  // center / sqrt(scale) * scale
+  constexpr int kMaxWays = ShiftedInverses<double>::kMaxWays;
+  const int ways = ShiftedInverses<double>::ways(tiles);
+  for (int first = 0; first < fractions.poles; first += ways) {
+    const int count = std::min(ways, fractions.poles - first);
+    Double pole[kMaxWays];
+    Double weight[kMaxWays];
+    Double scaled[kMaxWays];
+    Double trace[kMaxWays];
+    for (int w = 0; w < count; ++w) {
+      pole[w] = hn::Mul(hn::Load(d, fractions.pole[first + w]), scale);
+      weight[w] = hn::Load(d, fractions.weight[first + w]);
+      scaled[w] = hn::Mul(weight[w], front);
+    }
+    inverses.add(pole, scaled, trace, count);
+    for (int w = 0; w < count; ++w) {
+      const Double lowest = hn::Add(eps2, pole[w]);
+      const Double part =
+          hn::Mul(hn::Mul(weight[w], scale), hn::NegMulAdd(lowest, trace[w], across));
+      pair_sum = hn::Add(pair_sum, part);
+      value_sum = hn::MulAdd(part, hn::Div(pole[w], lowest), value_sum);
+    }
+  }
+  inverses.mirror();
+  const Double outer = hn::Div(center, root_scale);
+  return {hn::Mul(outer, value_sum), hn::Mul(outer, pair_sum)};
+}
+
+// root <- A^(-1/2) in closed form, zero but for its rows.
+HWY_INLINE ClosedRoot closed_root(const Memory& memory, Index rows, Double squares, Double eps) {
+  for (Index e = 0; e < kTile * kTile; ++e) put<double>(set(0), memory.root, e);
+  if (rows == 1) return closed_root_one(memory.gram, memory.root, squares, eps);
+  if (rows == 2) return closed_root_two(memory.gram, memory.root, squares, eps);
+  return closed_root_three(memory.gram, memory.root, eps);
+}
+
 // The matrices of one group; returns the lanes that are not finite and those left.
 HWY_INLINE SmoothedRootResult group(float* block, Index rows, Index cols, const double* epsilon,
                                     const InverseRootTable& table, double* potential,
                                     double* pairing, const Memory& memory, Index tiles) {
   const Tag<double> d;
   const hn::Rebind<float, Tag<double>> single;
-  // Two chains, for the latency of an addition.
+  // Four chains, for the latency of an addition.
   Double squares0 = hn::Zero(d);
   Double squares1 = hn::Zero(d);
+  Double squares2 = hn::Zero(d);
+  Double squares3 = hn::Zero(d);
   const Index size = rows * cols;
-  for (Index e = 0; e < size; ++e) {
+  const auto take = [&](Index e, Double & sum) HWY_ATTR __attribute__((always_inline)) {
     const Double value = hn::PromoteTo(d, hn::Load(single, block + e * kBlock));
     put<double>(value, memory.x, e);
-    squares1 = hn::MulAdd(value, value, squares1);
-    std::swap(squares0, squares1);
+    sum = hn::MulAdd(value, value, sum);
+  };
+  Index entry = 0;
+  for (; entry + 4 <= size; entry += 4) {
+    take(entry, squares0);
+    take(entry + 1, squares1);
+    take(entry + 2, squares2);
+    take(entry + 3, squares3);
   }
+  for (; entry < size; ++entry) take(entry, squares0);
   for (Index e = size; e < tiles * kTile * cols; ++e) put<double>(hn::Zero(d), memory.x, e);
-  const Double squares = hn::Add(squares0, squares1);
+  const Double squares = hn::Add(hn::Add(squares0, squares1), hn::Add(squares2, squares3));
   // Squares of floats cannot overflow here: NaN and infinity alone fail this.
   const auto finite = hn::Lt(squares, set(1e300));
 
@@ -123,13 +191,12 @@ HWY_INLINE SmoothedRootResult group(float* block, Index rows, Index cols, const 
       });
   // ||A||_F, between the largest eigenvalue and the trace.
   const Double scale = hn::Sqrt(norm2);
-  const Double root_scale = hn::Sqrt(scale);
   alignas(64) double least[kLanes];
   const Double quotient = hn::Div(eps2, scale);
   hn::Store(quotient, d, least);
   const auto served =
       hn::And(hn::And(hn::Ge(eps, set(kLeastEpsilon)), hn::Le(eps, set(kLargestEpsilon))),
-              hn::Ge(quotient, set(1.0 / (std::uint64_t{1} << (InverseRootTable::kRows - 1)))));
+              hn::Ge(quotient, set(rows == 3 ? kClosedThree : kLeastQuotient)));
   const auto done = hn::And(finite, served);
   SmoothedRootResult result;
   alignas(64) std::uint8_t bits[8] = {};
@@ -141,37 +208,13 @@ HWY_INLINE SmoothedRootResult group(float* block, Index rows, Index cols, const 
   result.left = ~changed & ~result.non_finite & all;
   if (changed == 0) return result;
 
-  Fractions fractions;
-  fractions.choose(least, table);
-  const Double center = hn::Load(d, fractions.center);
-  const Index entries = symmetric_size(tiles);
-  for (Index e = 0; e < entries; ++e) put<double>(hn::Zero(d), memory.root, e);
-  for (Index i = 0; i < tiles; ++i) {
-    double* const tile = memory.root + tile_at(i, i) * kTile * kTile * kLanes;
-    for (int a = 0; a < kTile; ++a) put<double>(hn::Div(center, root_scale), tile, a * kTile + a);
-  }
-  // trace(M M^T (A + t)^-1) = size - (epsilon^2 + t) trace (A + t)^-1: what cancels was exact.
-  const Double across = set(static_cast<double>(tiles * kTile));
-  Double pair_sum = squares;
-  Double value_sum = squares;
-  ShiftedInverses<double> inverses(memory.gram, memory.root, tiles, memory.work);
-  const Double front = hn::Mul(center, root_scale);  // center / sqrt(scale) * scale
-  for (int j = 0; j < fractions.poles; ++j) {
-    const Double pole = hn::Mul(hn::Load(d, fractions.pole[j]), scale);
-    const Double weight = hn::Load(d, fractions.weight[j]);
-    const Double trace = inverses.add(pole, hn::Mul(weight, front));
-    const Double lowest = hn::Add(eps2, pole);
-    const Double part = hn::Mul(hn::Mul(weight, scale), hn::NegMulAdd(lowest, trace, across));
-    pair_sum = hn::Add(pair_sum, part);
-    value_sum = hn::MulAdd(part, hn::Div(pole, lowest), value_sum);
-  }
-  inverses.mirror();
+  const ClosedRoot sums = rows <= 3
+                              ? closed_root(memory, rows, squares, eps)
+                              : fractional_root(memory, tiles, least, table, scale, squares, eps2);
   const auto tiny = hn::Lt(squares, hn::Mul(set(kSeries), eps2));
   const Double leading = hn::Div(squares, eps);
-  const Double outer = hn::Div(center, root_scale);
-  hn::Store(hn::IfThenElse(tiny, hn::Mul(set(0.5), leading), hn::Mul(outer, value_sum)), d,
-            potential);
-  hn::Store(hn::IfThenElse(tiny, leading, hn::Mul(outer, pair_sum)), d, pairing);
+  hn::Store(hn::IfThenElse(tiny, hn::Mul(set(0.5), leading), sums.potential), d, potential);
+  hn::Store(hn::IfThenElse(tiny, leading, sums.pairing), d, pairing);
 
   const bool whole = changed == all;
   apply<double>(

@@ -99,18 +99,29 @@ struct Sums {
   // One column of a times one row of b, added or subtracted.
   template <bool kSubtract, class LayoutA, class LayoutB>
   HWY_INLINE void rank_one(const T* a, LayoutA in_a, const T* b, LayoutB in_b, Index k) {
-    Lane<T> right[kCols];
-#pragma GCC unroll 4
-    for (int j = 0; j < kCols; ++j) right[j] = get(b, k * in_b.row + j * in_b.col);
+    // By name: of an array GCC 12 would keep a copy on the stack, four dead stores for each column.
+    const auto entry = [&](Index j) HWY_ATTR __attribute__((always_inline)) {
+      return get<T>(b, k * in_b.row + (j < kCols ? j : 0) * in_b.col);
+    };
+    const Lane<T> right0 = entry(0);
+    const Lane<T> right1 = entry(1);
+    const Lane<T> right2 = entry(2);
+    const Lane<T> right3 = entry(3);
 #pragma GCC unroll 4
     for (int i = 0; i < kTile; ++i) {
-      const Lane<T> left = get(a, i * in_a.row + k * in_a.col);
-#pragma GCC unroll 4
-      for (int j = 0; j < kCols; ++j) {
-        if (!needs(i, j)) continue;
-        at[i][j] = kSubtract ? hn::NegMulAdd(left, right[j], at[i][j])
-                             : hn::MulAdd(left, right[j], at[i][j]);
-      }
+      const Lane<T> left = get<T>(a, i * in_a.row + k * in_a.col);
+      add<kSubtract, 0>(i, left, right0);
+      add<kSubtract, 1>(i, left, right1);
+      add<kSubtract, 2>(i, left, right2);
+      add<kSubtract, 3>(i, left, right3);
+    }
+  }
+  template <bool kSubtract, int kCol>
+  HWY_INLINE void add(int i, Lane<T> left, Lane<T> right) {
+    if constexpr (kCol < kCols) {
+      if (!needs(i, kCol)) return;
+      at[i][kCol] = kSubtract ? hn::NegMulAdd(left, right, at[i][kCol])
+                              : hn::MulAdd(left, right, at[i][kCol]);
     }
   }
 
