@@ -359,13 +359,15 @@ class ShiftedInverses {
     for (Index i = half; i < size; ++i) {
       for (Index j = half; j <= i; ++j) {
         const Index place = tile_at(i, j) * kEntries;
-#pragma GCC unroll 4
+#pragma GCC unroll 16
         for (int e = 0; e < kTile * kTile; ++e) {
-          const Lane<T> value = get<T>(x + place, e);
-          if (i == j && e % (kTile + 1) == 0) sum = hn::Add(sum, value);
-          put<T>(hn::MulAdd(weight, value, get<T>(r_ + place, e)), r_ + place, e);
+          // Of a diagonal tile of r the lower triangle is enough.
+          if (i == j && e % kTile > e / kTile) continue;
+          put<T>(hn::MulAdd(weight, get<T>(x + place, e), get<T>(r_ + place, e)), r_ + place, e);
         }
       }
+      const T* const diagonal = x + tile_at(i, i) * kEntries;
+      for (int a = 0; a < kTile; ++a) sum = hn::Add(sum, get<T>(diagonal, a * kTile + a));
     }
     finish<kSize>(
         w, 0,
