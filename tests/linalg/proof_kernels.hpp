@@ -226,7 +226,7 @@ Kernel<T> regularized(RegularizedKernel kernel, double relative) {
             const double grain = std::numeric_limits<double>::denorm_min() / epsilon;
             const double law = 2 * unit<T>() * (32 + a.scale / (4 * epsilon));
             if (kernel == RegularizedKernel::automatic && sizeof(T) == sizeof(float) &&
-                a.s.size() > 32 && law < 3.5e-5) {
+                a.s.size() > 32 && law < 1.6e-4) {
               return law * a.rank_root();
             }
             return (unit<T>() + decomposition + grain) * a.rank_root();

@@ -32,7 +32,7 @@ double promised(double s_max, double epsilon, Index rows, Index cols, Regularize
     const double law =
         static_cast<double>(std::numeric_limits<T>::epsilon()) * (32 + s_max / (4 * epsilon));
     // Where the law grows too large for float, the iteration is one in double.
-    if (law < 3.5e-5) return law;
+    if (law < 1.6e-4) return law;
   }
   const double decomposition = 4 * static_cast<double>(std::max<Index>(8, size)) * 2.3e-16;
   return static_cast<double>(std::numeric_limits<T>::epsilon()) +

@@ -6,6 +6,7 @@
 
 #include "muonflow/cli/blas_core.hpp"
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/plan_cache.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
 #include "muonflow/core/version.hpp"
@@ -109,7 +110,9 @@ int run_program(int argc, char** argv) {
     return complain(what.substr(0, end) + " (see muonflow --help)", kWrongUsage);
   }
   for (const auto& [sub, command] : known) {
-    if (sub->parsed()) return command->run();
+    if (!sub->parsed()) continue;
+    use_cached_plan();
+    return command->run();
   }
   return kWrongUsage;
 }

@@ -20,7 +20,7 @@ namespace {
 // smallest singular value over its largest). The iteration in float has an error of up to
 // 2 u (32 + ratio^-1 / 4), 3.4e-5 at its bound and 1e-5 as measured there; in double the same law
 // is far below the roundoff of float until the second bound, and 1e-9 at it for double itself.
-constexpr double kFloatIteration = 1e-3;
+constexpr double kFloatIteration = 2e-4;
 constexpr double kDoubleIteration = 1e-7;
 // Smaller matrices cost as much in double, where the result is exact to float.
 constexpr Index kSmall = 32;

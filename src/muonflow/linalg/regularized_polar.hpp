@@ -19,7 +19,7 @@ enum class RegularizedKernel { automatic, reference };
 
 // In place; x [m, n], rows may lie apart. Relative error (Frobenius), u the unit roundoff of T:
 //   reference  rounding to T, and the decomposition's own error u_double s_max / epsilon;
-//   automatic  2 u (32 + s_max / (4 epsilon)), in float at most 3.5e-5; float matrices of up to
+//   automatic  2 u (32 + s_max / (4 epsilon)), in float at most 1.6e-4; float matrices of up to
 //              32 rows or columns as with `reference`.
 // s_max / epsilon is the condition of the map itself (its Lipschitz constant is 1 / epsilon).
 // By SVD, singular values at the level of the decomposition's own error count as zero, and with

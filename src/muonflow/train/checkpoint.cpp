@@ -34,6 +34,7 @@ Json state_of(const Checkpoint& checkpoint) {
   state["data"] = to_json(loop.data);
   state["schedule"] = to_json(checkpoint.schedule);
   state["kernels"] = checkpoint.kernels;
+  state["plan"] = to_json(checkpoint.plan);
   state["config"] = checkpoint.config;
   return state;
 }
@@ -79,6 +80,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& folder) {
     checkpoint.kernels = state.at("kernels").get<std::string>();
     checkpoint.config = state.at("config").get<std::string>();
     read(state.at("schedule"), checkpoint.schedule);
+    read(state.at("plan"), checkpoint.plan);
   } catch (const Json::exception&) {
     throw IoError({.place = place, .what = "a field is missing or has the wrong type"});
   } catch (const ConfigError& error) {

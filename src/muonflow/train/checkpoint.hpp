@@ -13,6 +13,7 @@
 
 #include "muonflow/core/tensor.hpp"
 #include "muonflow/data/batches.hpp"
+#include "muonflow/linalg/plan.hpp"
 #include "muonflow/optim/schedule.hpp"
 
 namespace muonflow::train {
@@ -40,6 +41,7 @@ struct Checkpoint {
   std::int64_t steps = 0;  // of the whole run, which the schedule is over
   std::string config;      // the run's resolved configuration, TOML; may be empty
   std::string kernels;     // what computed it: other kernels may round differently
+  linalg::PlanTable plan;  // how its kernels went to work; a resumed run does the same
 };
 
 // What computes in this process: the processor's name and the kernels of its libraries.

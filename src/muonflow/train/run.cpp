@@ -7,6 +7,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
+#include "muonflow/linalg/plan.hpp"
 #include "muonflow/model/models.hpp"
 #include "muonflow/optim/rule_registry.hpp"
 #include "muonflow/record/checkpoint_folder.hpp"
@@ -120,6 +121,7 @@ Run Run::start(const TrainConfig& config, const fs::path& folder, const RunConte
   auto manifest = record::make_manifest("train", context.command, to_json(config), config.run.seed,
                                         kernel_plan());
   manifest["parameters"] = body->preview.parameters;
+  manifest["plan"] = to_json(linalg::plan_table());
   manifest["references"] = references(config, body->preview.routing);
   body->path = folder;
   body->folder = record::RunFolder::create(folder, manifest, to_toml(config));
@@ -176,6 +178,7 @@ Run Run::resume(const fs::path& folder, const Changes& changes, const RunContext
     body->restore(checkpoint, newest->string());
     body->checkpoint = *newest;
     body->same_kernels = checkpoint.kernels == kernel_plan();
+    linalg::set_plan_table(checkpoint.plan);
   }
   const auto step = body->state().step;
   if (config.train.steps < step) {

@@ -171,7 +171,8 @@ Checkpoint Trainer<T>::checkpoint() const {
                    .schedule = schedule_,
                    .steps = options_.steps,
                    .config = config_,
-                   .kernels = kernel_plan()};
+                   .kernels = kernel_plan(),
+                   .plan = linalg::plan_table()};
   saved.loop.data = batches_.cursor();
   return saved;
 }

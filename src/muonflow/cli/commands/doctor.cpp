@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/plan_cache.hpp"
 #include "muonflow/core/cpu.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/rng.hpp"
@@ -22,6 +23,7 @@
 #include "muonflow/linalg/diagnose.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/peak.hpp"
+#include "muonflow/linalg/plan.hpp"
 #include "muonflow/linalg/polar.hpp"
 
 namespace muonflow::cli {
@@ -250,15 +252,35 @@ Finding optional_peers() {
           ""};
 }
 
+Finding plan_finding() {
+  const auto& table = linalg::plan_table();
+  return {Verdict::ok, "plan",
+          fmt::format("{}: {} engine, Gram matrices from aspect {} on, depth blocks of {}",
+                      table.source, enum_name(table.engine), shortest(table.gram_aspect),
+                      table.depth_block),
+          ""};
+}
+
 class Doctor final : public Command {
  public:
   void arguments(Arguments& a) override {
     a.option("threads", threads_, "threads to judge; 0: all");
     a.flag("json", json_, "prints JSON");
+    a.flag("calibrate", calibrate_,
+           "measures how matrices are best worked on here (a few seconds) and keeps the answer for "
+           "every later command; removed by --forget");
+    a.flag("forget", forget_, "goes back to the built-in choice");
   }
 
   int run() override {
     if (threads_ > 0) set_threads(static_cast<int>(threads_));
+    if (forget_) forget_plan();
+    if (calibrate_) {
+      const auto table =
+          linalg::calibrate([](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+      keep_plan(table);
+      linalg::set_plan_table(table);
+    }
     std::vector<Finding> findings{build(), processor(), memory(), folder()};
     const auto add = [&](const std::vector<Finding>& more) {
       findings.insert(findings.end(), more.begin(), more.end());
@@ -267,6 +289,7 @@ class Doctor final : public Command {
     add(blas_findings(linalg::diagnose_blas()));
     findings.push_back(polar_speed());
     add(result_findings());
+    findings.push_back(plan_finding());
     findings.push_back(optional_peers());
     print(findings);
     for (const auto& finding : findings) {
@@ -301,6 +324,8 @@ class Doctor final : public Command {
 
   std::int64_t threads_ = 0;
   bool json_ = false;
+  bool calibrate_ = false;
+  bool forget_ = false;
 };
 
 const Enrolled<Doctor> enrolled{"doctor", "what is slow, wrong or missing on this machine",

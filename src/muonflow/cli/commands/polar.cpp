@@ -15,6 +15,7 @@
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/safetensors.hpp"
 #include "muonflow/core/text.hpp"
+#include "muonflow/linalg/minimax.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/polar/report.hpp"
 #include "muonflow/linalg/regularized_polar.hpp"
@@ -35,6 +36,7 @@ namespace {
 
 struct PolarOptions {
   linalg::Polar polar;
+  linalg::Generate generate;
   std::optional<double> epsilon;
   EpsilonMode epsilon_mode = EpsilonMode::absolute;
 
@@ -44,6 +46,7 @@ struct PolarOptions {
     v.real("eps", polar.eps, kNonNegative, "guards the division by the norm");
     v.choice("eps_mode", polar.eps_mode, "divide by norm + eps (add) or by the larger (max)");
     v.optional_real("epsilon", epsilon, kNonNegative, "regularization of the polar map");
+    v.group("generate", generate, "steps made to measure in place of a method's table");
     v.choice("epsilon_mode", epsilon_mode, "relative: epsilon times ||Q||_F / sqrt(r)");
   }
 };
@@ -71,6 +74,19 @@ PolarOptions options_from(const std::string& method, const std::string& text) {
   read(tree, options, [](const std::string& path) {
     return path.empty() ? std::string("--options") : "--options " + path;
   });
+  if (tree.contains("generate")) {
+    if (linalg::is_exact(options.polar.method)) {
+      throw ConfigError({.place = "--options generate",
+                         .what = "the method '" + method + "' takes no polynomial steps",
+                         .expected = "a polynomial method such as polar_express"});
+    }
+    if (options.polar.ns_steps) {
+      throw ConfigError({.place = "--options ns_steps",
+                         .what = "the number of generated steps is generate.steps",
+                         .expected = "one of the two"});
+    }
+    options.polar.steps = linalg::generate(options.generate);
+  }
   return options;
 }
 
@@ -193,7 +209,7 @@ class PolarCommand final : public Command {
  public:
   void arguments(Arguments& a) override {
     a.option("method", method_, "jordan, polar_express, classic or svd", true);
-    a.option("options", options_, "ns_steps, eps, eps_mode, epsilon, epsilon_mode as JSON");
+    a.option("options", options_, "ns_steps, eps, eps_mode, epsilon, epsilon_mode, generate as JSON");
     a.option("input", input_, "safetensors file of matrices", true);
     a.option("output", output_, "file to write: the same names and types", true);
     threads_.argument(a);

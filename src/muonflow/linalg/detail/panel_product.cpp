@@ -154,7 +154,6 @@ void write(D d, const PanelProduct<T>& p, Index row_panel, Index col_panel, cons
 template <class T>
 void one_tile(const PanelProduct<T>& p, Index row_panel, Index col_panel) {
   // Blocks of the depth keep both panels in the second cache.
-  constexpr Index kDepth = 512;
   constexpr Index kWidth = Panels<T>::kWidth;
   const hn::CappedTag<T, 64 / sizeof(T)> d;
   HWY_ALIGN T c[kWidth * kWidth];
@@ -163,8 +162,8 @@ void one_tile(const PanelProduct<T>& p, Index row_panel, Index col_panel) {
   const bool diagonal = p.symmetric && row_panel == col_panel;
   const T* const a = p.a.panel(row_panel);
   const T* const b = p.b.panel(col_panel);
-  for (Index k = 0; k < p.a.depth; k += kDepth) {
-    tile(d, a_width, b_width, std::min(kDepth, p.a.depth - k), a + k * a_width, a_width,
+  for (Index k = 0; k < p.a.depth; k += p.depth_block) {
+    tile(d, a_width, b_width, std::min(p.depth_block, p.a.depth - k), a + k * a_width, a_width,
          b + k * b_width, b_width, c, k > 0, diagonal);
   }
   if (diagonal) {

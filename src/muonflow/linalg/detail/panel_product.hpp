@@ -35,6 +35,7 @@ struct PanelProduct {
   const T* addend = nullptr;  // as `columns` of c; must not be an output
   std::array<PanelOutput<T>, 2> outputs{};
   int output_count = 1;
+  Index depth_block = 512;  // summands between two additions to memory; the bits depend on it
 };
 
 template <class T>

@@ -6,9 +6,13 @@
 #include <utility>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/core/parallel.hpp"
 #include "muonflow/linalg/detail/panel_product.hpp"
 #include "muonflow/linalg/detail/panel_vector.hpp"
+#include "muonflow/linalg/gemm.hpp"
 #include "muonflow/linalg/made_to_measure.hpp"
+#include "muonflow/linalg/norms.hpp"
+#include "muonflow/linalg/symmetric.hpp"
 
 namespace muonflow::linalg {
 namespace {
@@ -16,16 +20,13 @@ namespace {
 using detail::PanelProduct;
 using detail::Panels;
 
-// Above this aspect the gram formulation wins even with a restart: at n = 1.25 m five quintic
-// steps cost 23.7 m^3 directly and 20.2 + 3.75 with one.
-constexpr double kGramAspect = 1.25;
-
 // One run of the iteration: its matrices, and what they mean at each moment.
 template <class T>
 class Iteration {
  public:
-  Iteration(Scratch::Frame& frame, Index m, Index n, const NewtonSchulz& options)
+  Iteration(Scratch::Frame& frame, Index m, Index n, const NewtonSchulz& options, const Plan& plan)
       : options_(options),
+        depth_block_(plan.depth_block),
         m_(m),
         n_(n),
         y_rows_(detail::take_panels<T>(frame, m, n)),
@@ -37,11 +38,7 @@ class Iteration {
         square_(symmetric(frame)),
         vectors_(frame.values<double>(2 * Panels<double>::padded(m) + 16)),
         scales_(frame.values<T>(Panels<T>::padded(m))) {
-    report_.formulation = options.formulation;
-    if (report_.formulation == Formulation::automatic) {
-      const bool wide = static_cast<double>(n) >= kGramAspect * static_cast<double>(m);
-      report_.formulation = wide ? Formulation::gram : Formulation::direct;
-    }
+    report_.formulation = plan.formulation;
     const bool several = options.steps.size() != 1;
     if (several && options.shift > 0) total_ = symmetric(frame);
     if (several) {
@@ -88,7 +85,7 @@ class Iteration {
     PanelProduct<T> last{.a = chunk_, .b = y_columns_};
     last.outputs[0] = {
         .alpha = y_scale_, .plain = x.data(), .stride = x.outerStride(), .turned = tall};
-    detail::multiply(last);
+    multiply(last);
     report_.flops += 2 * size(m_) * size(m_) * size(n_);
     report_.steps = static_cast<int>(count);
     if (options_.shift > 0) {
@@ -105,12 +102,17 @@ class Iteration {
   static double size(Index n) { return static_cast<double>(n); }
   Panels<T> symmetric(Scratch::Frame& frame) { return detail::take_panels<T>(frame, m_, m_); }
 
+  void multiply(PanelProduct<T>& p) const {
+    p.depth_block = depth_block_;
+    detail::multiply(p);
+  }
+
   // output <- the symmetric product a b of matrices that commute.
   void product(const Panels<T>& a, const Panels<T>& b, const detail::PanelOutput<T>& output,
                const T* addend = nullptr) {
     PanelProduct<T> p{.a = a, .b = b, .symmetric = true, .addend = addend};
     p.outputs[0] = output;
-    detail::multiply(p);
+    multiply(p);
     report_.flops += size(m_) * size(m_) * size(m_);
   }
 
@@ -125,7 +127,7 @@ class Iteration {
       p.addend = square_.data;
       p.outputs[0].beta = T(1);
     }
-    detail::multiply(p);
+    multiply(p);
     report_.flops += size(m_) * size(m_) * size(n_);
     gram_is_current_ = true;
     chunk_is_identity_ = true;
@@ -183,7 +185,7 @@ class Iteration {
     } else {
       detail::affine(gram_, c(2 * k + 1), c(2 * k), polynomial_);
     }
-    detail::multiply(p2);
+    multiply(p2);
     report_.flops += size(m_) * size(m_) * size(m_);
     while (k-- > 0) {
       product(polynomial_, square_,
@@ -218,7 +220,7 @@ class Iteration {
   void apply_chunk() {
     PanelProduct<T> p{.a = chunk_, .b = y_columns_};
     p.outputs[0] = {.alpha = y_scale_, .columns = next_columns_.data, .rows = next_rows_.data};
-    detail::multiply(p);
+    multiply(p);
     y_scale_ = T(1);
     report_.flops += 2 * size(m_) * size(m_) * size(n_);
     std::swap(y_rows_, next_rows_);
@@ -235,6 +237,7 @@ class Iteration {
   }
 
   const NewtonSchulz& options_;
+  Index depth_block_;
   std::span<const OddPolynomial> steps_ = options_.steps;
   double shift_ = options_.shift;
   T y_scale_ = 1;  // a factor that Y still owes
@@ -257,6 +260,57 @@ class Iteration {
   IterationReport report_;
 };
 
+// The same directly, by the library's general products and symmetric ones on tiles of them.
+template <class T>
+Outcome by_library(MatrixRef<T> x, const NewtonSchulz& iteration, Scratch& scratch) {
+  const bool tall = x.rows() > x.cols();
+  const Index m = std::min(x.rows(), x.cols());
+  const Index n = std::max(x.rows(), x.cols());
+  Scratch::Frame frame(scratch);
+  MatrixMap<T> y = frame.matrix<T>(m, n);
+  MatrixMap<T> next = frame.matrix<T>(m, n);
+  MatrixMap<T> gram = frame.matrix<T>(m, m);
+  MatrixMap<T> sum = frame.matrix<T>(m, m);
+  MatrixMap<T> product = frame.matrix<T>(m, m);
+  const auto divided = [&](T v) {
+    return static_cast<T>(static_cast<double>(v) / iteration.divisor);
+  };
+  if (tall) {
+    y = x.transpose().unaryExpr(divided);
+  } else {
+    y = x.unaryExpr(divided);
+  }
+  for (const OddPolynomial& p : iteration.steps) {
+    symmetric_product<T>(T(1), y, T(0), gram, scratch);
+    const auto c = [&](std::size_t k) { return static_cast<T>(p[k]); };
+    // Horner's rule; the first bracket and a quintic's whole polynomial need no general product.
+    std::size_t k = p.terms - 1;
+    sum = gram;
+    if (k >= 2) {
+      symmetric_square<T>(c(k), gram, c(k - 1), sum);
+      k -= 2;
+    } else {
+      sum *= c(1);
+      k = 0;
+    }
+    sum.diagonal().array() += c(k);
+    while (k-- > 0) {
+      gemm<T>(Op::none, Op::none, T(1), sum, gram, T(0), product);
+      sum = product;
+      sum.diagonal().array() += c(k);
+    }
+    gemm<T>(Op::none, Op::none, T(1), sum, y, T(0), next);
+    y = next;
+  }
+  if (!all_finite<T>(y)) return {.status = Status::non_finite_result, .changed = false};
+  if (tall) {
+    x = y.transpose();
+  } else {
+    x = y;
+  }
+  return {};
+}
+
 }  // namespace
 
 template <class T>
@@ -275,8 +329,17 @@ Outcome newton_schulz(MatrixRef<T> x, const NewtonSchulz& iteration, Scratch& sc
     x = (x.template cast<double>() / iteration.divisor).template cast<T>();
     return {};
   }
+  Plan how = plan(m, n, 1, threads());
+  if (iteration.formulation != Formulation::automatic) how.formulation = iteration.formulation;
+  const bool plain = iteration.shift == 0 && !iteration.almost_orthogonal;
+  if (how.engine == Engine::library && plain) {
+    if (report != nullptr) {
+      *report = {.engine = Engine::library, .steps = static_cast<int>(iteration.steps.size())};
+    }
+    return by_library<T>(x, iteration, scratch);
+  }
   Scratch::Frame frame(scratch);
-  Iteration<T> run(frame, m, n, iteration);
+  Iteration<T> run(frame, m, n, iteration, how);
   const Outcome outcome = run.run(x);
   if (report != nullptr) *report = run.report();
   return outcome;

@@ -10,7 +10,8 @@
 //           as the steps go, and before it would pass the tolerance X <- Q X is formed and A anew
 //           from it: a restart. Well-conditioned matrices need none.
 //
-// Every symmetric product computes one triangle (detail/panel_product.hpp). The regularized polar
+// Which of them, by which engine: linalg/plan.hpp. Every symmetric product computes one triangle
+// (detail/panel_product.hpp). The regularized polar
 // map is the same iteration on [x, epsilon I], whose right block stays a multiple of Q:
 // A = X X^T + shift^2 Q^2 (arXiv:2605.23871 for the map).
 #pragma once
@@ -21,14 +22,14 @@
 #include "muonflow/core/matrix.hpp"
 #include "muonflow/core/outcome.hpp"
 #include "muonflow/linalg/odd_polynomial.hpp"
+#include "muonflow/linalg/plan.hpp"
 #include "muonflow/linalg/workspace.hpp"
 
 namespace muonflow::linalg {
 
-enum class Formulation { automatic, direct, gram };
-
 // How an iteration went.
 struct IterationReport {
+  Engine engine = Engine::panels;
   Formulation formulation = Formulation::direct;
   int restarts = 0;  // of the gram formulation
   double flops = 0;  // done, 2 a multiply-add, symmetric products at half
