@@ -49,15 +49,13 @@ TEST_F(PlanTest, ResultsDoNotDependOnIt) {
     Workspace<double> workspace;
     IterationReport report;
     EXPECT_TRUE(polar<double>(x, {.method = method}, workspace, &report).ok());
-    EXPECT_EQ(report.engine,
-              method == PolarMethod::turbo ? Engine::panels : plan_table().engine);
+    EXPECT_EQ(report.engine, method == PolarMethod::turbo ? Engine::panels : plan_table().engine);
     return x;
   };
   for (const auto method : {PolarMethod::jordan, PolarMethod::cans, PolarMethod::turbo}) {
     const Matrix<double> first = run({}, method);
-    for (const PlanTable& table :
-         {PlanTable{.engine = Engine::library}, PlanTable{.gram_aspect = 10},
-          PlanTable{.depth_block = 32}}) {
+    for (const PlanTable& table : {PlanTable{.engine = Engine::library},
+                                   PlanTable{.gram_aspect = 10}, PlanTable{.depth_block = 32}}) {
       const Matrix<double> other = run(table, method);
       // The slope of the composition, at most 8.3 * 4.1 * ... = 500, times roundings.
       EXPECT_LE((other - first).norm(), 1e-11);

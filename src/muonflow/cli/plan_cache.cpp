@@ -27,7 +27,8 @@ void use_cached_plan() {
   if (file.empty() || !std::filesystem::exists(file, ignored)) return;
   try {
     linalg::PlanTable table;
-    read(Json::parse(read_text_file(file)), table, [&](const std::string&) { return file.string(); });
+    read(Json::parse(read_text_file(file)), table,
+         [&](const std::string&) { return file.string(); });
     if (table.source == cpu_features().model) linalg::set_plan_table(table);
   } catch (const std::exception& error) {
     fmt::print(stderr, "muonflow: {} is left out: {}\n", file.string(), error.what());

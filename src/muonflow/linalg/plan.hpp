@@ -38,7 +38,7 @@ struct Plan {
   Engine engine = Engine::panels;
   Formulation formulation = Formulation::direct;
   Index depth_block = 512;
-  bool interleaved = false;         // 16 to a vector: linalg/batched/
+  bool interleaved = false;           // 16 to a vector: linalg/batched/
   bool matrices_in_parallel = false;  // one matrix a thread, instead of all threads on each
 };
 

@@ -30,7 +30,9 @@ TYPED_TEST(PolarQualityTest, EstimatesTheExactNumbers) {
       EXPECT_LE(quality.orthogonality_error, 2 * exact.orthogonality_error) << enum_name(method);
       EXPECT_GE(quality.orthogonality_error, 0.5 * exact.orthogonality_error);
       EXPECT_NEAR(quality.dual_gap, exact.dual_gap, 0.05 + 0.5 * std::abs(exact.dual_gap));
-      EXPECT_NEAR(quality.pairing, q.template cast<double>().cwiseProduct(x.template cast<double>()).sum(), 1e-9 * quality.pairing);
+      EXPECT_NEAR(quality.pairing,
+                  q.template cast<double>().cwiseProduct(x.template cast<double>()).sum(),
+                  1e-9 * quality.pairing);
       EXPECT_GT(quality.definiteness, 0);
       EXPECT_LE(quality.asymmetry, 1e-4);
       EXPECT_GE(std::abs(quality.worst_singular_value - 1), 0.3 * exact.orthogonality_error);
@@ -44,8 +46,7 @@ TYPED_TEST(PolarQualityTest, TheExactFactorHasNoError) {
   Matrix<T> x = reference::gaussian(80, 120, 92).template cast<T>();
   Workspace<T> workspace;
   PolarQuality quality;
-  ASSERT_TRUE(
-      polar_with_quality<T>(x, {.method = PolarMethod::svd}, workspace, quality).ok());
+  ASSERT_TRUE(polar_with_quality<T>(x, {.method = PolarMethod::svd}, workspace, quality).ok());
   const double roundoff = 200 * static_cast<double>(std::numeric_limits<T>::epsilon());
   EXPECT_LE(quality.orthogonality_error, roundoff);
   EXPECT_LE(quality.residual, roundoff);

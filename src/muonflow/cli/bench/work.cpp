@@ -12,6 +12,7 @@
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
+#include "muonflow/linalg/batched/batched_regularized_polar.hpp"
 #include "muonflow/linalg/polar.hpp"
 #include "muonflow/linalg/polar/plain.hpp"
 #include "muonflow/linalg/polar/plain_spectral.hpp"
@@ -105,8 +106,9 @@ void our_regularized_polar(MatrixRef<float> x, double epsilon) {
 
 // A batch [N, m, n] of tiny matrices.
 void our_regularized_batch(Matrices& batch, double epsilon) {
-  for_each(batch, Loop::one_a_thread,
-           [&](Index i) { our_regularized_polar(batch.at(i), epsilon); });
+  const auto first = batch.at(0);
+  (void)linalg::batched_regularized_polar<float>(batch.at(0).data(), batch.count(), first.rows(),
+                                                 first.cols(), {.epsilon = epsilon});
 }
 
 // Of the first of the matrices.

@@ -209,7 +209,8 @@ class PolarCommand final : public Command {
  public:
   void arguments(Arguments& a) override {
     a.option("method", method_, "jordan, polar_express, classic or svd", true);
-    a.option("options", options_, "ns_steps, eps, eps_mode, epsilon, epsilon_mode, generate as JSON");
+    a.option("options", options_,
+             "ns_steps, eps, eps_mode, epsilon, epsilon_mode, generate as JSON");
     a.option("input", input_, "safetensors file of matrices", true);
     a.option("output", output_, "file to write: the same names and types", true);
     threads_.argument(a);

@@ -96,13 +96,14 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   const double second = pair_sum(hv, eev) / probes;
   const double nuclear = quality.pairing - 0.5 * first + 0.375 * second;
   quality.dual_gap = nuclear > 0 ? 1 - quality.pairing / nuclear : 0;
-  // Rayleigh quotients of E at E v: E is symmetric, its largest eigenvalue by size is what lasts.
+  // |E (E v)| / |E v| is at most the largest eigenvalue of E by size; Rayleigh's quotient gives its
+  // sign.
   double farthest = 0;
   for (Index i = 0; i < k; ++i) {
     const double length = row_dot(ev, i, ev, i);
     if (!(length > 0)) continue;
-    const double ritz = row_dot(ev, i, eev, i) / length;
-    if (std::abs(ritz) > std::abs(farthest)) farthest = ritz;
+    const double size = std::sqrt(row_dot(eev, i, eev, i) / length);
+    if (size > std::abs(farthest)) farthest = std::copysign(size, row_dot(ev, i, eev, i));
   }
   quality.worst_singular_value = std::sqrt(std::max(0.0, 1 + farthest));
   // Rayleigh and Ritz on the span of the probes, which are nearly orthogonal, of length sqrt(m).
@@ -112,8 +113,7 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   }
   projected = (0.5 * (projected + projected.transpose())).eval();
   const std::span<double> ritz_values = frame.values<double>(k);
-  if (projected.allFinite() &&
-      eigh_in_place<double>(projected, ritz_values.data(), scratch).ok()) {
+  if (projected.allFinite() && eigh_in_place<double>(projected, ritz_values.data(), scratch).ok()) {
     const double mean = quality.pairing / rows;
     quality.definiteness = mean != 0 ? ritz_values.front() / std::abs(mean) : 0;
   }
@@ -133,9 +133,9 @@ Outcome polar_with_quality(MatrixRef<T> x, const Polar& options, Workspace<T>& w
   return outcome;
 }
 
-#define MUONFLOW_INSTANTIATE(T)                                                             \
+#define MUONFLOW_INSTANTIATE(T)                                                              \
   template PolarQuality polar_quality<T>(const ConstMatrixRef<T>&, const ConstMatrixRef<T>&, \
-                                         Scratch&);                                         \
+                                         Scratch&);                                          \
   template Outcome polar_with_quality<T>(MatrixRef<T>, const Polar&, Workspace<T>&, PolarQuality&);
 MUONFLOW_INSTANTIATE(float)
 MUONFLOW_INSTANTIATE(double)
