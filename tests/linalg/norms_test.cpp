@@ -119,6 +119,61 @@ TYPED_TEST(Norms, SameBitsForEveryNumberOfThreads) {
   set_threads(0);
 }
 
+// Each row and each column is a matrix of its own, at every scale.
+TYPED_TEST(Norms, OfRowsAndColumns) {
+  using T = TypeParam;
+  const int far = sizeof(T) == 4 ? 110 : 700;
+  for (const auto& [m, n] : reference::shapes()) {
+    for (const int power : {0, -far, far}) {
+      const Matrix<T> values =
+          gaussian(m, n, 8).template cast<T>().unaryExpr([&](T x) { return std::ldexp(x, power); });
+      Strided<T> a(values, 2);
+      Matrix<double> rows(m, 1);
+      Matrix<double> columns(1, n);
+      row_norms<T>(a.ref(), rows);
+      column_norms<T>(a.ref(), columns);
+      const double unit = static_cast<double>(m + n) * 2.3e-16;  // sums of m or n squares
+      for (Index i = 0; i < m; ++i) {
+        const double norm = frobenius_norm<T>(Matrix<T>(values.row(i)));
+        EXPECT_NEAR(rows(i, 0), norm, unit * norm);
+      }
+      for (Index j = 0; j < n; ++j) {
+        const double norm = frobenius_norm<T>(Matrix<T>(values.col(j)));
+        EXPECT_NEAR(columns(0, j), norm, unit * norm);
+      }
+    }
+  }
+  Matrix<double> columns(1, 3);
+  column_norms<T>(Matrix<T>::Zero(2, 3), columns);
+  EXPECT_TRUE(columns.isZero(0));
+  EXPECT_THROW(column_norms<T>(Matrix<T>::Zero(2, 4), columns), ShapeError);
+  EXPECT_THROW(row_norms<T>(Matrix<T>::Zero(2, 3), columns), ShapeError);
+}
+
+// Column by column it is row by row of the transpose.
+TYPED_TEST(Norms, DivideRowsAndColumns) {
+  using T = TypeParam;
+  Scratch scratch;
+  for (const auto& [m, n] : reference::shapes()) {
+    Matrix<T> values = gaussian(m, n, 9).template cast<T>();
+    values.row(m - 1).setZero();
+    for (const double eps : {0.0, 0.5}) {
+      Strided<T> rows(values, 2);
+      Matrix<T> columns = values.transpose();
+      divide_rows<T>(rows.ref(), 3, eps);
+      divide_columns<T>(columns, 3, eps, scratch);
+      const double unit = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());
+      EXPECT_LE((Matrix<T>(rows.ref()) - columns.transpose()).norm(), unit * columns.norm());
+      for (Index i = 0; i < m; ++i) {
+        const double norm = static_cast<double>(values.row(i).norm());
+        const double expected = norm == 0 ? 0 : norm / (3 * norm + eps);
+        const double found = frobenius_norm<T>(Matrix<T>(rows.ref().row(i)));
+        EXPECT_NEAR(found, expected, unit * static_cast<double>(n));
+      }
+    }
+  }
+}
+
 TYPED_TEST(Norms, DotRefusesDifferentShapes) {
   using T = TypeParam;
   EXPECT_THROW(dot<T>(Matrix<T>::Zero(2, 3), Matrix<T>::Zero(3, 2)), ShapeError);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "tests/reference/matrices.hpp"
 
@@ -85,6 +86,27 @@ TYPED_TEST(QrTest, NotFiniteInputIsNamedAndSized) {
   EXPECT_EQ(f.q.rows(), 6);
   EXPECT_EQ(f.r.cols(), 4);
   EXPECT_TRUE(f.q.isZero(0) && f.r.isZero(0));
+}
+
+TYPED_TEST(QrTest, OrthonormalizeGivesTheSameColumnsInPlace) {
+  using T = TypeParam;
+  Scratch scratch;
+  for (const auto& [m, n] : reference::shapes()) {
+    if (m < n) continue;
+    const Matrix<T> a = reference::gaussian(m, n, 35).template cast<T>();
+    reference::Strided<T> x(a, 3);
+    ASSERT_TRUE(orthonormalize<T>(x.ref(), scratch).ok());
+    EXPECT_TRUE(Matrix<T>(x.ref()) == qr<T>(a).q) << m << " x " << n;
+  }
+  Matrix<T> zero = Matrix<T>::Zero(6, 4);
+  ASSERT_TRUE(orthonormalize<T>(zero, scratch).ok());
+  EXPECT_TRUE((zero == Matrix<T>::Identity(6, 4)));
+  Matrix<T> bad = Matrix<T>::Constant(3, 2, std::numeric_limits<T>::infinity());
+  const Outcome outcome = orthonormalize<T>(bad, scratch);
+  EXPECT_EQ(outcome.status, Status::non_finite_input);
+  EXPECT_FALSE(outcome.changed);
+  Matrix<T> wide(2, 3);
+  EXPECT_THROW((void)orthonormalize<T>(wide, scratch), ShapeError);
 }
 
 TYPED_TEST(QrTest, SameBitsForEveryNumberOfThreads) {

@@ -1,6 +1,7 @@
 #include "muonflow/geometry/nuclear.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "muonflow/geometry/detail/unit_ball.hpp"
@@ -19,6 +20,25 @@ double sum_of(std::span<const T> s) {
 }
 
 }  // namespace
+
+template <class T>
+Outcome nuclear::exact_steepest(MatrixRef<T> d, Size& size, linalg::Workspace<T>& workspace) {
+  size = {};
+  // Two references and no more: what std::function holds without an allocation.
+  return linalg::polar_with_values<T>(d, workspace, [&d, &size](std::span<const double> s) {
+    if (s[0] == 0) return;
+    double squares = 0;  // of s / s_max, which cannot overflow
+    for (const double value : s) squares += (value / s[0]) * (value / s[0]);
+    const double cutoff =
+        linalg::support_cutoff<T>(d.rows(), d.cols(), s[0], s[0] * std::sqrt(squares));
+    size.norm = sum_of<double>(s);
+    size.rank = std::count_if(s.begin(), s.end(), [=](double value) { return value > cutoff; });
+  });
+}
+
+template Outcome nuclear::exact_steepest<float>(MatrixRef<float>, Size&, linalg::Workspace<float>&);
+template Outcome nuclear::exact_steepest<double>(MatrixRef<double>, Size&,
+                                                 linalg::Workspace<double>&);
 
 template <class T>
 double Nuclear<T>::value(const ConstMatrixRef<T>& p, linalg::Workspace<T>& workspace) const {

@@ -20,6 +20,17 @@ Outcome steepest(MatrixRef<T> d, const linalg::Polar& polar, linalg::Workspace<T
   return linalg::polar<T>(d, polar, workspace);
 }
 
+// What the exact decomposition of a matrix says of its size.
+struct Size {
+  double norm = 0;  // sum s_i
+  Index rank = 0;   // how many s_i count: linalg::support_cutoff
+};
+
+// d <- U V^T exactly, on the numerical support; the size of d before comes from the same
+// decomposition. Zero gives zero, of rank 0.
+template <class T>
+Outcome exact_steepest(MatrixRef<T> d, Size& size, linalg::Workspace<T>& workspace);
+
 }  // namespace nuclear
 
 template <class T>

@@ -58,6 +58,13 @@ double sum_of_squares(const ConstMatrixRef<T>& a, double scale) {
   });
 }
 
+void check_norms(const char* what, Index rows, Index cols, const MatrixRef<double>& norms) {
+  if (norms.rows() == rows && norms.cols() == cols) return;
+  throw ShapeError({.what = what,
+                    .expected = to_string(Shape{rows, cols}),
+                    .found = to_string(Shape{norms.rows(), norms.cols()})});
+}
+
 }  // namespace
 
 template <class T>
@@ -123,6 +130,56 @@ double max_abs(const ConstMatrixRef<T>& a) {
 }
 
 template <class T>
+void row_norms(const ConstMatrixRef<T>& a, MatrixRef<double> norms) {
+  check_norms("row_norms", a.rows(), 1, norms);
+  for (Index i = 0; i < a.rows(); ++i) norms(i, 0) = frobenius_norm<T>(a.row(i));
+}
+
+// Down the rows, so that memory is read in its order.
+template <class T>
+void column_norms(const ConstMatrixRef<T>& a, MatrixRef<double> norms) {
+  check_norms("column_norms", 1, a.cols(), norms);
+  const double largest = max_abs<T>(a);
+  const bool plain = sizeof(T) == sizeof(float) || largest == 0 || !std::isfinite(largest);
+  const int shift = plain ? 0 : std::ilogb(largest);
+  norms.setZero();
+  for (Index i = 0; i < a.rows(); ++i) {
+    for (Index j = 0; j < a.cols(); ++j) {
+      const double x = shift == 0 ? static_cast<double>(a(i, j))
+                                  : std::ldexp(static_cast<double>(a(i, j)), -shift);
+      norms(0, j) += x * x;
+    }
+  }
+  for (Index j = 0; j < a.cols(); ++j) {
+    norms(0, j) = std::ldexp(std::sqrt(norms(0, j)), shift);
+  }
+}
+
+template <class T>
+void divide_rows(MatrixRef<T> x, double factor, double eps) {
+  for (Index i = 0; i < x.rows(); ++i) {
+    const double by = factor * frobenius_norm<T>(x.row(i)) + eps;
+    if (by == 0) continue;
+    for (Index j = 0; j < x.cols(); ++j) {
+      x(i, j) = static_cast<T>(static_cast<double>(x(i, j)) / by);
+    }
+  }
+}
+
+template <class T>
+void divide_columns(MatrixRef<T> x, double factor, double eps, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  auto by = frame.matrix<double>(1, x.cols());
+  column_norms<T>(x, by);
+  for (Index j = 0; j < x.cols(); ++j) by(0, j) = factor * by(0, j) + eps;
+  for (Index i = 0; i < x.rows(); ++i) {
+    for (Index j = 0; j < x.cols(); ++j) {
+      if (by(0, j) != 0) x(i, j) = static_cast<T>(static_cast<double>(x(i, j)) / by(0, j));
+    }
+  }
+}
+
+template <class T>
 bool all_finite(const ConstMatrixRef<T>& a) {
   // x - x is 0 for a finite x and NaN for any other; a sum of those needs no branch.
   const double sum = reduce_rows(a.rows(), a.cols(), [&](Index i) {
@@ -151,6 +208,10 @@ double spectral_norm(const ConstMatrixRef<T>& a) {
   template double dot<T>(const ConstMatrixRef<T>&, const ConstMatrixRef<T>&); \
   template double absolute_sum<T>(const ConstMatrixRef<T>&);                  \
   template double max_abs<T>(const ConstMatrixRef<T>&);                       \
+  template void row_norms<T>(const ConstMatrixRef<T>&, MatrixRef<double>);    \
+  template void column_norms<T>(const ConstMatrixRef<T>&, MatrixRef<double>); \
+  template void divide_rows<T>(MatrixRef<T>, double, double);                 \
+  template void divide_columns<T>(MatrixRef<T>, double, double, Scratch&);    \
   template bool all_finite<T>(const ConstMatrixRef<T>&);                      \
   template double nuclear_norm<T>(const ConstMatrixRef<T>&);                  \
   template double spectral_norm<T>(const ConstMatrixRef<T>&);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "muonflow/core/matrix.hpp"
+#include "muonflow/linalg/workspace.hpp"
 
 namespace muonflow::linalg {
 
@@ -23,6 +24,20 @@ double absolute_sum(const ConstMatrixRef<T>& a);
 // Largest |a_ij|; 0 for an empty matrix. Entries that are NaN are skipped.
 template <class T>
 double max_abs(const ConstMatrixRef<T>& a);
+
+// The norm of each row of a [m, n] into norms [m, 1], of each column into norms [1, n]; the norms
+// must not overlap a. A column whose entries are 1e-150 of the largest entry of a or less may count
+// as zero in double. Throw ShapeError.
+template <class T>
+void row_norms(const ConstMatrixRef<T>& a, MatrixRef<double> norms);
+template <class T>
+void column_norms(const ConstMatrixRef<T>& a, MatrixRef<double> norms);
+
+// Each row of x, or each column, over factor times its norm plus eps, in place; 0 / 0 is 0.
+template <class T>
+void divide_rows(MatrixRef<T> x, double factor, double eps);
+template <class T>
+void divide_columns(MatrixRef<T> x, double factor, double eps, Scratch& scratch);
 
 template <class T>
 bool all_finite(const ConstMatrixRef<T>& a);

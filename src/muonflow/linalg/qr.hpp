@@ -3,6 +3,7 @@
 
 #include "muonflow/core/matrix.hpp"
 #include "muonflow/core/outcome.hpp"
+#include "muonflow/linalg/workspace.hpp"
 
 namespace muonflow::linalg {
 
@@ -18,5 +19,12 @@ struct Qr {
 // non_finite_input and the factors are zeros of the right size.
 template <class T>
 Qr<T> qr(const ConstMatrixRef<T>& a);
+
+// x [m, n], m >= n, <- the q of its decomposition, in place; rows may lie apart. For callers that
+// must not allocate. Columns that depend on those before them become orthonormal ones of LAPACK's
+// choice; zero gives the first columns of the identity. Where the outcome is not ok x is unchanged.
+// Throws ShapeError for a wide x.
+template <class T>
+Outcome orthonormalize(MatrixRef<T> x, Scratch& scratch);
 
 }  // namespace muonflow::linalg
