@@ -43,6 +43,7 @@ TEST_F(ListCommand, ShowsOneEntryWithItsOptions) {
     ASSERT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(result.out.rfind(rule.name + ": ", 0), 0u) << result.out;
     EXPECT_NE(result.out.find(rule.info.cite), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find(rule.info.differs), std::string::npos) << result.out;
     for (const auto& option : optim::describe_rule(rule)) {
       EXPECT_NE(result.out.find(" " + option.name + " "), std::string::npos) << option.name;
       EXPECT_NE(result.out.find(option.doc), std::string::npos) << option.name;

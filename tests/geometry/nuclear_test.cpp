@@ -31,6 +31,30 @@ TEST(Nuclear, DefaultGradientIsTheExactPolarFactorOnTheSupport) {
   }
 }
 
+TEST(Nuclear, TheExactDirectionComesWithItsNormAndRank) {
+  const auto check = [](auto tag) {
+    using T = decltype(tag);
+    linalg::Workspace<T> workspace;
+    linalg::Workspace<double> in_double;
+    for (const Index rank : {0, 1, 3, 5}) {
+      const Matrix<double> p = reference::gaussian(5, rank, 2) * reference::gaussian(rank, 8, 3);
+      Matrix<T> d = p.cast<T>();
+      nuclear::Size size;
+      ASSERT_TRUE(nuclear::exact_steepest<T>(d, size, workspace).ok());
+      EXPECT_EQ(size.rank, rank);
+      const double norm = rank == 0 ? 0 : Nuclear<double>().value(p, in_double);
+      // The rounding of the entries of p moves each singular value by that of |p|_F at most.
+      const double unit = 8 * static_cast<double>(std::numeric_limits<T>::epsilon()) * p.norm();
+      EXPECT_NEAR(size.norm, norm, unit);
+      EXPECT_NEAR((p.array() * d.template cast<double>().array()).sum(), norm, 8 * unit);
+      EXPECT_NEAR(static_cast<double>(d.squaredNorm()), static_cast<double>(rank),
+                  40 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+    }
+  };
+  check(float{});
+  check(double{});
+}
+
 // Scale invariance of degree 0, and homogeneity of degree 1.
 TEST(Nuclear, ScaleDropsOutOfTheGradient) {
   const Nuclear<double> phi;

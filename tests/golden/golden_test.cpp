@@ -88,19 +88,15 @@ TEST(GoldenError, SeesAWrongEntry) {
   EXPECT_GT(error_of(item, input.tensors, reference, wrong), 1e-6);
 }
 
-// A preset is its source: with the source's name and its learning rate alone, the same weights as
-// with every option spelt out.
+// A preset is its source: where a case names one, with its learning rate alone it gives the same
+// weights as with every option spelt out.
 TEST(GoldenPresets, ReproduceTheirSources) {
   const auto all = manifest();
   int presets = 0;
   for (const auto& item : all["cases"]) {
-    const auto name = item["case"].get<std::string>();
-    const std::string preset = name == "muon_jordan"             ? "muon.jordan"
-                               : name == "muon_pytorch_original" ? "muon.pytorch"
-                               : name == "muon_moonlight"        ? "muon.moonlight"
-                                                                 : "";
-    if (preset.empty()) continue;
+    if (!item.contains("preset")) continue;
     ++presets;
+    const auto preset = item["preset"].get<std::string>();
     const auto input = read_safetensors(kFolder + item["input"].get<std::string>());
     const auto reference = read_safetensors(kFolder + item["output"].get<std::string>());
     const Json lr{{"lr", item["options"]["lr"]}};
@@ -109,7 +105,7 @@ TEST(GoldenPresets, ReproduceTheirSources) {
               item["tolerance"].get<double>())
         << preset;
   }
-  EXPECT_EQ(presets, 3);
+  EXPECT_GE(presets, 3);
 }
 
 }  // namespace

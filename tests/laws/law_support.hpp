@@ -6,12 +6,14 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "muonflow/core/parameter.hpp"
 #include "muonflow/core/rng.hpp"
+#include "muonflow/linalg/qr.hpp"
 #include "muonflow/optim/optimizer.hpp"
 #include "muonflow/optim/rule_registry.hpp"
 
@@ -160,6 +162,63 @@ inline testing::AssertionResult same_bits(const TensorMap& a, const TensorMap& b
     }
   }
   return testing::AssertionSuccess();
+}
+
+// A smooth convex function of a matrix whose infimum is 0; writes its gradient.
+struct ConvexProblem {
+  std::string name;
+  Index rows, cols;
+  std::function<double(const Matrix<double>& W, MatrixRef<double> G)> value;
+};
+
+// A round bowl, a valley of condition 100 askew to the axes, a bounded gradient far from the
+// minimum, and an infimum that is nowhere attained.
+inline std::vector<ConvexProblem> convex_zoo() {
+  constexpr Index m = 6, n = 4;
+  const Matrix<double> A = random_matrix<double>(m, n, 201);
+  const auto curvature = [](Index size, std::uint64_t stream) {
+    const Matrix<double> Q = linalg::qr<double>(random_matrix<double>(size, size, stream)).q;
+    Vector<double> values(size);
+    for (Index i = 0; i < size; ++i) {
+      values(i) = std::pow(0.1, static_cast<double>(i) / static_cast<double>(size - 1));
+    }
+    return Matrix<double>(Q * values.asDiagonal() * Q.transpose());
+  };
+  const Matrix<double> L = curvature(m, 202), R = curvature(n, 203);
+  std::vector<Matrix<double>> rays;
+  for (std::uint64_t k = 0; k < 48; ++k) rays.push_back(random_matrix<double>(m, n, 300 + k));
+  return {{"bowl", m, n,
+           [=](const Matrix<double>& W, MatrixRef<double> G) {
+             G = W - A;
+             return G.squaredNorm() / 2;
+           }},
+          {"valley", m, n,
+           [=](const Matrix<double>& W, MatrixRef<double> G) {
+             G = L * (W - A) * R;
+             return (W - A).cwiseProduct(G).sum() / 2;
+           }},
+          {"log cosh", m, n,
+           [=](const Matrix<double>& W, MatrixRef<double> G) {
+             double sum = 0;
+             G.setZero();
+             for (const auto& ray : rays) {
+               const double x = ray.cwiseProduct(W - A).sum();
+               sum += std::log(std::cosh(x));
+               G += std::tanh(x) * ray;
+             }
+             return sum;
+           }},
+          {"separable logistic", m, n, [=](const Matrix<double>& W, MatrixRef<double> G) {
+             double sum = 0;
+             G.setZero();
+             for (const auto& ray : rays) {  // labels that A itself gives
+               const double label = ray.cwiseProduct(A).sum() > 0 ? 1 : -1;
+               const double margin = label * ray.cwiseProduct(W).sum();
+               sum += std::log1p(std::exp(-margin));
+               G -= label / (1 + std::exp(margin)) * ray;
+             }
+             return sum;
+           }}};
 }
 
 inline std::vector<std::string> enrolled_names() { return rules().names(); }

@@ -19,7 +19,8 @@ std::vector<double> gradient_of(int t, std::size_t n) {
 }
 
 TEST(Rules, AreAllListed) {
-  for (const auto* name : {"adamw", "muon", "regularized_muon", "sgd"}) {
+  for (const auto* name : {"adamuon", "adamw", "dion", "ef_muon", "lion", "muon", "normalized_sgd",
+                           "normuon", "polargrad", "regularized_muon", "scion", "sgd", "signum"}) {
     EXPECT_NE(rules().find(name), nullptr) << name;
   }
 }

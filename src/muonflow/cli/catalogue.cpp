@@ -23,12 +23,15 @@ std::string yes_no(bool value) { return value ? "yes" : "no"; }
 
 std::string traits_text(optim::Trait traits) {
   using optim::Trait;
-  constexpr std::array<std::pair<Trait, std::string_view>, 7> kNames{
+  constexpr std::array<std::pair<Trait, std::string_view>, 10> kNames{
       {{Trait::elementwise, "elementwise"},
        {Trait::orthogonal_equivariant, "D(U G V') = U D(G) V'"},
+       {Trait::left_equivariant, "D(U G) = U D(G)"},
+       {Trait::right_equivariant, "D(G V') = D(G) V'"},
        {Trait::transpose_equivariant, "D(G') = D(G)'"},
        {Trait::scale_invariant, "D(c G) = D(G)"},
        {Trait::zero_in_zero_out, "D(0) = 0"},
+       {Trait::descends, "descends"},
        {Trait::counts_steps, "counts steps"},
        {Trait::random, "draws random numbers"}}};
   std::vector<std::string> said;
@@ -48,7 +51,8 @@ std::vector<Item> rule_items() {
         {"learning rate", shortest(info.lr)},
         {"shape scale", info.scale_built_in ? "built in" : std::string(enum_name(info.adjust_lr))},
         {"weight decay", std::string(enum_name(info.decay))},
-        {"laws", traits_text(info.traits)}};
+        {"laws", traits_text(info.traits)},
+        {"differs", std::string(info.differs)}};
     for (const auto& preset : entry.presets) {
       item.facts.emplace_back(entry.name + "." + std::string(preset.name), preset.doc);
       item.facts.emplace_back("", Json::parse(preset.options).dump());

@@ -86,6 +86,9 @@ enum class Trait : unsigned {
   zero_in_zero_out = 16,       // D(0) = 0 at a fresh state
   counts_steps = 32,           // reads the step counter: a given state is nothing without it
   random = 64,                 // draws random numbers
+  left_equivariant = 128,      // D(U G) = U D(G) for orthogonal U
+  right_equivariant = 256,     // D(G V') = D(G) V' for orthogonal V
+  descends = 512,  // <G, D(G)> > 0, and steps that shrink to 0 minimize smooth convex functions
 };
 constexpr Trait operator|(Trait a, Trait b) {
   return static_cast<Trait>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
@@ -105,6 +108,7 @@ struct RuleInfo {
   double lr = 1e-3;             // where a group gives none
   Trait traits = Trait::none;
   std::string_view cite{};
+  std::string_view differs{};  // from the original; empty: in nothing
 };
 
 // Option values that reproduce a named source: `muon.jordan`. Keys are the rule's own options and

@@ -33,7 +33,7 @@ struct AdamW {
       .adjust_lr = Scale::none,
       .lr = 1e-3,
       .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
-                Trait::zero_in_zero_out | Trait::counts_steps,
+                Trait::zero_in_zero_out | Trait::counts_steps | Trait::descends,
       .cite = "arXiv:1711.05101"};
 
   struct Options {

@@ -39,17 +39,18 @@ struct muonflow::EnumNames<muonflow::optim::MomentumForm> {
 namespace muonflow::optim {
 
 struct Muon {
-  static constexpr RuleInfo info{.name = "muon",
-                                 .summary = "momentum, orthogonalized: D = polar(M)",
-                                 .takes = Takes::matrices,
-                                 .result = Result::direction,
-                                 .decay = Decay::before,
-                                 .adjust_lr = Scale::original,
-                                 .lr = 0.02,
-                                 .traits = Trait::orthogonal_equivariant |
-                                           Trait::transpose_equivariant | Trait::scale_invariant |
-                                           Trait::zero_in_zero_out,
-                                 .cite = "K. Jordan 2024"};
+  static constexpr RuleInfo info{
+      .name = "muon",
+      .summary = "momentum, orthogonalized: D = polar(M)",
+      .takes = Takes::matrices,
+      .result = Result::direction,
+      .decay = Decay::before,
+      .adjust_lr = Scale::original,
+      .lr = 0.02,
+      .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
+                Trait::scale_invariant | Trait::zero_in_zero_out | Trait::descends,
+      .cite = "K. Jordan 2024",
+      .differs = "float32 or float64 instead of bfloat16; a convolution is scaled by [out, rest]"};
 
   static constexpr std::array<RulePreset, 3> presets{{
       {"jordan",

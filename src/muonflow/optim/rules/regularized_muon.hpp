@@ -47,9 +47,10 @@ struct RegularizedMuon {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 0.02,
-      .traits =
-          Trait::orthogonal_equivariant | Trait::transpose_equivariant | Trait::zero_in_zero_out,
-      .cite = "arXiv:2605.23871"};
+      .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
+                Trait::zero_in_zero_out | Trait::descends,
+      .cite = "arXiv:2605.23871",
+      .differs = "nesterov and the relative epsilon are offered"};
 
   struct Options {
     double momentum = 0.95;

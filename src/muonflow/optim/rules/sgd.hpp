@@ -27,8 +27,9 @@ struct Sgd {
       .adjust_lr = Scale::none,
       .lr = 1e-2,
       .traits = Trait::elementwise | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
-                Trait::zero_in_zero_out,
-      .cite = "torch.optim.SGD"};
+                Trait::zero_in_zero_out | Trait::descends,
+      .cite = "torch.optim.SGD",
+      .differs = "a momentum_buffer that was given and is not zero counts as a past"};
 
   struct Options {
     double momentum = 0;

@@ -1,0 +1,109 @@
+// Freon: momentum through a power of its singular values. c = 0 is SGD, c = 1/2 Muon, and beyond
+// lie directions in which small singular values count for more than large ones.
+//
+//   (1)  M_t = momentum M_{t-1} + (1 - momentum) G_t
+//   (2)  Q_t = (1 - momentum) G_t + momentum M_t  if nesterov, else M_t;   Q_t = U diag(s) V'
+//   (3)  D_t = mu U diag(s^(q - 1)) V' = mu (Q_t Q_t')^(-c) Q_t,   q = 2 (1 - c), r = min(out, in)
+//        mu = (sum s^q / r)^((1 - q) / q)     covariant: D does not depend on the scale of Q; at
+//                                             c = 1 its limit, the geometric mean of s
+//        mu = 1 / |s|_q^(q - 1)               schatten: the steepest direction in the Schatten ball
+//        mu = 1                               none                    W <- W - lr scale D_t
+//
+//   symbol  field            shape      meaning                         default from
+//   M       momentum_buffer  [out, in]  gradient average                -
+//   -       momentum         -          weight of the past              0.95, Jordan 2024
+//   c       c                -          which power                     2/3, arXiv:2605.11181
+//   mu      normalization    -          size of D                       covariant
+//   -       floor            -          s below floor s_max count as 0  1e-7
+// Conventions: EMA momentum (its scale matters for `none` alone); decay decoupled, before the step;
+// powers of singular values that count as 0 are 0, whatever the sign of the exponent.
+// Differs from the original: no code of the authors was found. Beside the public research code of
+// others: singular values below the floor are dropped, there all are raised to 1e-12 of the norm;
+// weights are not brought to a fixed norm before each step.
+// Golden: freon_half, freon_two_thirds.   References: A. Shumaylov et al., "Muon is not that
+// special", arXiv:2605.11181.
+#pragma once
+
+#include <array>
+
+#include "muonflow/linalg/spectral_power.hpp"
+#include "muonflow/optim/enrolled.hpp"
+
+namespace muonflow::optim {
+
+struct Freon {
+  static constexpr RuleInfo info{
+      .name = "freon",
+      .summary = "momentum through a power of its singular values: D = mu (MM')^(-c) M",
+      .takes = Takes::matrices,
+      .result = Result::direction,
+      .decay = Decay::before,
+      .adjust_lr = Scale::none,
+      .lr = 0.02,
+      .traits = Trait::descends | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
+                Trait::scale_invariant | Trait::zero_in_zero_out,
+      .cite = "arXiv:2605.11181",
+      .differs =
+          "no code of the authors was found; beside the public research code of others, small "
+          "singular values are dropped, not raised, and weights have no fixed norm"};
+
+  static constexpr std::array<RulePreset, 1> presets{{
+      {"cifar",
+       R"({"c": 0.6666666666666666, "momentum": 0.95, "nesterov": true,
+           "normalization": "covariant", "lr": 0.02, "adjust_lr": "none"})",
+       "public research code on CIFAR for arXiv:2605.11181, its exact route, without its fixed "
+       "norm "
+       "of the weights"},
+  }};
+
+  struct Options {
+    double c = 2.0 / 3.0;
+    double momentum = 0.95;
+    bool nesterov = true;
+    linalg::SpectralNormalization normalization = linalg::SpectralNormalization::covariant;
+    double floor = 1e-7;
+    void fields(FieldVisitor& v) {
+      v.real("c", c, {}, "0 is SGD, 0.5 Muon, above 0.5 small singular values gain");
+      v.real("momentum", momentum, kUnitBelowOne, "weight of the past in the average");
+      v.boolean("nesterov", nesterov, "look one step ahead");
+      v.choice("normalization", normalization, "size of the step");
+      v.real("floor", floor, kUnitBelowOne, "part of the largest singular value that counts as 0");
+    }
+  } options;
+
+  template <class T>
+  struct State {
+    Matrix<T> momentum_buffer;
+    void fields(StateVisitor<T>& v, const Options&) {
+      v.like_weights("momentum_buffer", momentum_buffer);
+    }
+  };
+
+  void check(const std::string& place) const {
+    if (options.normalization == linalg::SpectralNormalization::schatten && options.c == 1) {
+      throw ConfigError({.place = place,
+                         .what = "freon with normalization schatten",
+                         .expected = "c other than 1, where the Schatten exponent is 0"});
+    }
+  }
+
+  template <class T>
+  StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
+    auto& M = state.momentum_buffer;
+    const T mu = static_cast<T>(options.momentum);
+    const T part = static_cast<T>(1 - options.momentum);
+    M = mu * M + part * at.G;  // (1)
+    if (options.nesterov) {
+      D = part * at.G + mu * M;  // (2)
+    } else {
+      D = M;  // (2)
+    }
+    const linalg::SpectralPower power{
+        .c = options.c, .normalization = options.normalization, .floor = options.floor};
+    return linalg::spectral_power<T>(D, power, at.scratch);  // (3)
+  }
+};
+
+inline const Enrolled<Freon> enrolled_freon;
+
+}  // namespace muonflow::optim
