@@ -111,6 +111,41 @@ TEST_F(PolarCommandTest, JordanIsApproximateByDesign) {
   EXPECT_LT(numbers.at("kernel_error").get<double>(), 1e-4);
 }
 
+// Every method by its name; the exact ones are exact, the others as near to their double twin as
+// float allows.
+TEST_F(PolarCommandTest, EveryMethodRunsByName) {
+  give({{"w", gaussian(Dtype::f32, {24, 40}, 7)}});
+  for (const char* method :
+       {"jordan", "you", "polar_express", "polar_express.paper", "polar_express.dion", "turbo",
+        "cans", "classic", "qdwh", "zolotarev", "svd"}) {
+    const auto run = polar({"--method", method});
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Json numbers = Json::parse(run.out).at("w");
+    EXPECT_LT(numbers.at("kernel_error").get<double>(), 1e-4) << method;
+    const std::string name = method;
+    if (name == "qdwh" || name == "zolotarev" || name == "svd") {
+      EXPECT_LT(numbers.at("orthogonality_error").get<double>(), 1e-5) << method;
+      EXPECT_LT(numbers.at("residual").get<double>(), 1e-5) << method;
+    }
+  }
+}
+
+// Steps made to measure reach what they promise: all of [1e-3, 1] within 1e-6.
+TEST_F(PolarCommandTest, GeneratedStepsReplaceTheTable) {
+  give({{"w", gaussian(Dtype::f64, {24, 40}, 7)}});
+  const auto run = polar({"--method", "polar_express", "--options",
+                          R"({"generate": {"lower": 1e-3, "degree": 7, "steps": 6}})"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_LT(Json::parse(run.out).at("w").at("residual").get<double>(), 1e-6);
+  expect_refusal(polar({"--method", "svd", "--options", R"({"generate": {"steps": 6}})"}), 2,
+                 "polynomial");
+  expect_refusal(
+      polar({"--method", "you", "--options", R"({"ns_steps": 5, "generate": {"steps": 6}})"}), 2,
+      "generate.steps");
+  expect_refusal(polar({"--method", "you", "--options", R"({"generate": {"degree": 4}})"}), 2,
+                 "degree");
+}
+
 TEST_F(PolarCommandTest, WrongRequestsAreRefusedWithTwo) {
   give({{"w", gaussian(Dtype::f32, {4, 5}, 8)}});
   expect_refusal(polar({"--method", "jordann"}), 2, "did you mean 'jordan'?");

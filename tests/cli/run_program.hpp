@@ -45,6 +45,8 @@ class ProgramTest : public ::testing::Test {
       ::dup2(to_out, STDOUT_FILENO);
       ::dup2(to_err, STDERR_FILENO);
       if (::chdir(folder.path().c_str()) != 0) ::_exit(127);
+      // What the user of this machine has kept is not the test's business.
+      ::setenv("XDG_CACHE_HOME", (folder / ".cache").c_str(), 1);
       std::vector<std::string> all{MUONFLOW_PROGRAM};
       all.insert(all.end(), arguments.begin(), arguments.end());
       std::vector<char*> argv;

@@ -2,33 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
+#include <span>
 
-#include "muonflow/core/parallel.hpp"
-#include "muonflow/linalg/detail/transpose.hpp"
-#include "muonflow/linalg/gemm.hpp"
 #include "muonflow/linalg/norms.hpp"
-#include "muonflow/linalg/symmetric.hpp"
+#include "muonflow/linalg/odd_polynomial.hpp"
+#include "muonflow/linalg/polar/newton_schulz.hpp"
 
 namespace muonflow::linalg {
 namespace {
 
-constexpr Index kValuesAThread = Index{1} << 16;
-
 double one_step(double x, double gain) {
   const double rest = 1 - x * x;
   return gain * x * rest * rest;
-}
-
-// By division: the reciprocal of a tiny norm would overflow.
-template <class T>
-void divide(MatrixMap<T> x, double divisor) {
-  parallel_for(x.size(), kValuesAThread, [&](Index begin, Index end) {
-    T* const values = x.data();
-    for (Index i = begin; i < end; ++i) {
-      values[i] = static_cast<T>(static_cast<double>(values[i]) / divisor);
-    }
-  });
 }
 
 }  // namespace
@@ -73,40 +58,19 @@ Outcome chaotic_map(MatrixRef<T> x, const ChaoticMap& options, Workspace<T>& wor
     x.setZero();
     return {};
   }
-  const bool tall = x.rows() > x.cols();
-  const Index r = std::min(x.rows(), x.cols());
-  const Index n = std::max(x.rows(), x.cols());
-  typename Workspace<T>::Frame frame(workspace);
-  MatrixMap<T> current = frame.matrix(r, n);
-  MatrixMap<T> next = frame.matrix(r, n);
-  MatrixMap<T> rest = frame.matrix(r, r);
-  MatrixMap<T> square = frame.matrix(r, r);
-  if (tall) {
-    detail::transpose<T>(n, r, x.data(), x.outerStride(), current.data(), n);
-  } else {
-    current = x;
+  // gain x (1 - x^2)^2 is a quintic, so that a step is one of the polynomial iteration's.
+  Scratch::Frame frame(workspace);
+  const std::span<OddPolynomial> steps = frame.values<OddPolynomial>(options.ns_steps);
+  std::fill(steps.begin(), steps.end(),
+            OddPolynomial{options.gain, -2 * options.gain, options.gain});
+  if (!steps.empty()) {
+    for (double& c : steps.back().coefficients) c /= options.divisor;
   }
-  divide<T>(current, norm + options.eps);
-  T* from = current.data();
-  T* to = next.data();
-  for (std::int64_t step = 0; step < options.ns_steps; ++step) {
-    const MatrixMap<T> now(from, r, n, Eigen::OuterStride<>(n));
-    MatrixMap<T> then(to, r, n, Eigen::OuterStride<>(n));
-    symmetric_product<T>(T(-1), now, T(0), rest, workspace);
-    rest.diagonal().array() += T(1);  // I - X X^T
-    symmetric_square<T>(static_cast<T>(options.gain), rest, T(0), square);
-    gemm<T>(Op::none, Op::none, T(1), square, now, T(0), then);
-    std::swap(from, to);
-  }
-  MatrixMap<T> result(from, r, n, Eigen::OuterStride<>(n));
-  divide<T>(result, options.divisor);
-  if (!all_finite<T>(result)) return {.status = Status::non_finite_result, .changed = false};
-  if (tall) {
-    detail::transpose<T>(r, n, result.data(), n, x.data(), x.outerStride());
-  } else {
-    x = result;
-  }
-  return {};
+  const double last = steps.empty() ? options.divisor : 1;
+  return newton_schulz<T>(
+      x,
+      {.steps = steps, .divisor = (norm + options.eps) * last, .formulation = Formulation::direct},
+      workspace);
 }
 
 template Outcome chaotic_map<float>(MatrixRef<float>, const ChaoticMap&, Workspace<float>&);

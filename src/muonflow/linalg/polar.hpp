@@ -87,14 +87,16 @@ double support_cutoff(Index rows, Index cols, double s_max, double norm);
 template <>
 struct muonflow::EnumNames<muonflow::linalg::PolarMethod> {
   static constexpr std::array<std::string_view, 11> names{"jordan",
-                                                         "you",
-                                                         "polar_express",
-                                                         "polar_express.paper",
-                                                         "polar_express.dion",
-                                                         "turbo",
-                                                         "cans",
-                                                         "classic",
-                                                         "svd"};
+                                                          "you",
+                                                          "polar_express",
+                                                          "polar_express.paper",
+                                                          "polar_express.dion",
+                                                          "turbo",
+                                                          "cans",
+                                                          "classic",
+                                                          "qdwh",
+                                                          "zolotarev",
+                                                          "svd"};
 };
 template <>
 struct muonflow::EnumNames<muonflow::linalg::EpsMode> {

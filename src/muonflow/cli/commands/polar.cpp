@@ -208,7 +208,11 @@ class Factors {
 class PolarCommand final : public Command {
  public:
   void arguments(Arguments& a) override {
-    a.option("method", method_, "jordan, polar_express, classic or svd", true);
+    a.option("method", method_,
+             "jordan, you, polar_express, polar_express.paper, polar_express.dion, turbo, cans, "
+             "classic, "
+             "qdwh, zolotarev or svd",
+             true);
     a.option("options", options_,
              "ns_steps, eps, eps_mode, epsilon, epsilon_mode, generate as JSON");
     a.option("input", input_, "safetensors file of matrices", true);

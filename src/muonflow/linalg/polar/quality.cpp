@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "muonflow/core/rng.hpp"
+#include "muonflow/linalg/detail/probe.hpp"
 #include "muonflow/linalg/eigh.hpp"
-#include "muonflow/linalg/gemm.hpp"
 #include "muonflow/linalg/norms.hpp"
 
 namespace muonflow::linalg {
@@ -22,24 +22,30 @@ double row_dot(const MatrixMap<T>& a, Index i, const MatrixMap<T>& b, Index j) {
   return a.row(i).template cast<double>().dot(b.row(j).template cast<double>());
 }
 
-// Applies wide matrices to probes held as rows: for tall storage the transposition is the other
-// one.
+// A wide matrix, or a tall one read as its transpose, applied to vectors held as rows.
 template <class T>
 class Applied {
  public:
-  Applied(const ConstMatrixRef<T>& a) : a_(a), tall_(a.rows() > a.cols()) {}
+  explicit Applied(const ConstMatrixRef<T>& a) : a_(a), tall_(a.rows() > a.cols()) {}
   // to [k, n] <- v [k, m] A, and to [k, m] <- v [k, n] A^T, for the wide A.
   void down(const MatrixMap<T>& v, MatrixMap<T>& to) const {
-    gemm<T>(Op::none, tall_ ? Op::transpose : Op::none, T(1), v, a_, T(0), to);
+    tall_ ? detail::apply_up<T>(a_, v, to) : detail::apply_down<T>(a_, v, to);
   }
   void up(const MatrixMap<T>& v, MatrixMap<T>& to) const {
-    gemm<T>(Op::none, tall_ ? Op::none : Op::transpose, T(1), v, a_, T(0), to);
+    tall_ ? detail::apply_down<T>(a_, v, to) : detail::apply_up<T>(a_, v, to);
   }
 
  private:
   const ConstMatrixRef<T>& a_;
   bool tall_;
 };
+
+// Rows first .. first + count of a.
+template <class T>
+MatrixMap<T> rows_of(const MatrixMap<T>& a, Index first, Index count) {
+  return MatrixMap<T>(const_cast<T*>(a.data()) + first * a.outerStride(), count, a.cols(),
+                      Eigen::OuterStride<>(a.outerStride()));
+}
 
 }  // namespace
 
@@ -52,45 +58,44 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   if (m == 0) return quality;
   const double norm = frobenius_norm<T>(q);
   if (norm == 0) return quality;
-  const Index k = std::clamp<Index>(m / 64, 2, 8);
+  constexpr Index k = 2;
   Scratch::Frame frame(scratch);
   const Applied<T> by_q(q);
   const Applied<T> by_x(x);
+  // Two kinds of vectors together: one pass over a matrix serves both.
   MatrixMap<T> v = frame.matrix<T>(k, m);
-  MatrixMap<T> xv = frame.matrix<T>(k, n);
-  MatrixMap<T> qv = frame.matrix<T>(k, n);
-  MatrixMap<T> ev = frame.matrix<T>(k, m);
+  MatrixMap<T> down = frame.matrix<T>(2 * k, n);
+  MatrixMap<T> up = frame.matrix<T>(2 * k, m);
+  MatrixMap<T> ev_hv = frame.matrix<T>(2 * k, m);
+  MatrixMap<T> back = frame.matrix<T>(2 * k, n);
   MatrixMap<T> eev = frame.matrix<T>(k, m);
-  MatrixMap<T> hv = frame.matrix<T>(k, m);
   MatrixMap<T> skew = frame.matrix<T>(k, m);
+  MatrixMap<T> xv = rows_of(down, 0, k);
+  MatrixMap<T> qv = rows_of(down, k, k);
+  MatrixMap<T> ev = rows_of(ev_hv, 0, k);
+  MatrixMap<T> hv = rows_of(ev_hv, k, k);
   Rng rng(0x9a11, 0);
   for (Index i = 0; i < v.size(); ++i) v.data()[i] = rng.uniform() < 0.5 ? T(-1) : T(1);
 
   by_x.down(v, xv);
   by_q.down(v, qv);
-  by_x.up(xv, ev);
-  by_q.up(xv, hv);
-  by_x.up(qv, skew);
-  const T half = T(0.5);
-  for (Index i = 0; i < hv.size(); ++i) {
-    const T a = hv.data()[i];
-    const T b = skew.data()[i];
-    hv.data()[i] = half * (a + b);
-    skew.data()[i] = half * (a - b);
-  }
-  ev -= v;
-  by_x.down(ev, xv);
-  by_x.up(xv, eev);
+  by_x.up(down, up);  // X X^T v, X Q^T v
+  by_q.up(xv, skew);  // Q X^T v
+  ev = rows_of(up, 0, k) - v;
+  hv = T(0.5) * (skew + rows_of(up, k, k));
+  skew -= hv;
+  by_x.down(ev_hv, back);
+  qv -= rows_of(back, k, k);  // Q^T v - X^T H v
+  MatrixMap<T> once = rows_of(back, 0, k);
+  by_x.up(once, eev);
   eev -= ev;
-  by_x.down(hv, xv);  // Q^T v - X^T H v
-  qv -= xv;
 
   const auto probes = static_cast<double>(k);
   const auto rows = static_cast<double>(m);
   quality.orthogonality_error = std::sqrt(pair_sum(ev, ev) / probes / rows);
   quality.residual = std::sqrt(pair_sum(qv, qv) / probes) / norm;
   quality.asymmetry = std::sqrt(pair_sum(skew, skew) / probes) / norm;
-  quality.pairing = q.template cast<double>().cwiseProduct(x.template cast<double>()).sum();
+  quality.pairing = dot<T>(q, x);
   // tr H = <Q, X>; tr H E and tr H E^2 by the probes.
   const double first = pair_sum(hv, ev) / probes;
   const double second = pair_sum(hv, eev) / probes;

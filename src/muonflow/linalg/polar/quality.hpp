@@ -10,7 +10,7 @@
 
 namespace muonflow::linalg {
 
-// Estimates from k random sign vectors v, k = 2 to 8 by size, for wide X and Q [m, n]: E = X X^T -
+// Estimates from k = 2 random sign vectors v, for wide X and Q [m, n]: E = X X^T -
 // I and H = (Q X^T + X Q^T) / 2 are applied to them, never formed. E |E v|^2 = |E|_F^2, with a
 // relative deviation of about 1 / sqrt(k) at worst.
 struct PolarQuality {
@@ -26,8 +26,8 @@ struct PolarQuality {
   IterationReport iteration{};
 };
 
-// Q the input, X what a method made of it, both [m, n]. 14 k m n flops. The vectors are the same
-// for every call. Not finite entries give NaN.
+// Q the input, X what a method made of it, both [m, n]. Six passes over the matrices, 32 m n flops.
+// The vectors are the same for every call. Not finite entries give NaN.
 template <class T>
 PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
                            Scratch& scratch);
