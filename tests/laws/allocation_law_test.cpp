@@ -97,10 +97,8 @@ namespace {
 class AllocationLaw : public RuleLaw {};
 
 template <class T>
-long steady_allocations(const RuleEntry& entry, const std::string& options = "{}") {
+long steady_allocations(const RuleEntry& entry, const RoutingOptions& routing) {
   auto tensors = some_tensors<T>(entry);
-  auto routing = only(entry, 0.1);
-  routing.hidden.options = OptionsTree(options);
   Optimizer<T> optimizer(tensors.parameters(), routing, kSeed);
   for (std::int64_t t = 0; t < 3; ++t) {
     tensors.set_gradients(t);
@@ -119,8 +117,8 @@ TEST_P(AllocationLaw, ASteadyStepTakesNoMemory) {
   if (!MUONFLOW_COUNTS_ALLOCATIONS) GTEST_SKIP() << "the C library's own allocator is not there";
   const int before = threads();
   set_threads(1);
-  const long in_float = steady_allocations<float>(entry());
-  const long in_double = steady_allocations<double>(entry());
+  const long in_float = steady_allocations<float>(entry(), only(entry(), 0.1));
+  const long in_double = steady_allocations<double>(entry(), only(entry(), 0.1));
   set_threads(before);
   EXPECT_EQ(in_float, 0);
   EXPECT_EQ(in_double, 0);
@@ -152,8 +150,37 @@ TEST(AllocationCounter, OptionsTakeNoMemoryEither) {
   const int before = threads();
   set_threads(1);
   for (const auto& [rule, options] : kChoices) {
-    EXPECT_EQ(steady_allocations<float>(rules().at(rule), options), 0) << rule << " " << options;
-    EXPECT_EQ(steady_allocations<double>(rules().at(rule), options), 0) << rule << " " << options;
+    auto routing = only(rules().at(rule), 0.1);
+    routing.hidden.options = OptionsTree(options);
+    EXPECT_EQ(steady_allocations<float>(rules().at(rule), routing), 0) << rule << " " << options;
+    EXPECT_EQ(steady_allocations<double>(rules().at(rule), routing), 0) << rule << " " << options;
+  }
+  set_threads(before);
+}
+
+// Nor with every transform around it.
+TEST_P(AllocationLaw, NorDoTransforms) {
+  if (!MUONFLOW_COUNTS_ALLOCATIONS) GTEST_SKIP() << "the C library's own allocator is not there";
+  auto options = only(entry(), 0.1);
+  auto& around = options.hidden.transforms;
+  around.blocking.size = 7;
+  options.clip.max_norm = 1;
+  if (entry().info.result == Result::direction) {
+    around.grafting.rule = "sgd";
+    around.cautious = {.updates = true, .decay = true};
+  }
+  const int before = threads();
+  set_threads(1);
+  for (const auto kind : {Compressor::identity, Compressor::top_k, Compressor::low_rank,
+                          Compressor::sign, Compressor::int8}) {
+    around.error_feedback = {.on = true, .compression = {.kind = kind}};
+    EXPECT_EQ(steady_allocations<float>(entry(), options), 0) << enum_name(kind);
+  }
+  if (entry().info.result == Result::direction) {
+    around = {};
+    around.spectral_normalization.kind = NormKind::spectral;
+    EXPECT_EQ(steady_allocations<float>(entry(), options), 0) << "spectral normalization";
+    EXPECT_EQ(steady_allocations<double>(entry(), options), 0) << "spectral normalization";
   }
   set_threads(before);
 }

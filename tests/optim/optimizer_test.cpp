@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "tests/optim/fixtures.hpp"
 
@@ -45,7 +46,7 @@ TEST(Optimizer, ClippingIsThatOfScaledGradients) {
     if (max_norm > 0) options.clip = {.max_norm = max_norm, .kind = kind};
     Optimizer<double> optimizer({a.parameter, b.parameter}, options, 1);
     const auto report = optimizer.step();
-    EXPECT_EQ(report.gradient_norm > 0, max_norm > 0);
+    EXPECT_DOUBLE_EQ(report.gradient_norm, factor * std::sqrt(68.0)) << "before clipping";
     return std::pair(a.weights, b.weights);
   };
   // The norm is sqrt(16 4 + 4) = sqrt(68).
@@ -55,6 +56,66 @@ TEST(Optimizer, ClippingIsThatOfScaledGradients) {
   const auto each = run(2, 1, ClipKind::tensor);
   EXPECT_EQ(each.first, run(0, 0.25, ClipKind::global).first);  // of norm 8
   EXPECT_EQ(each.second, run(0, 1, ClipKind::global).second);   // of norm 2: kept
+}
+
+// The norm is over all gradients, whatever they are clipped by, also where nothing is clipped.
+TEST(Optimizer, ReportsTheGradientNorm) {
+  Owned<> a("a", {4, 4}, Role::hidden, 1, 3);
+  Owned<> b("b", {20000}, Role::bias, 1, 0);  // two parts
+  b.gradient.front() = 5;
+  b.gradient.back() = 12;
+  auto options = only("sgd", 0.1);
+  Optimizer<double> plain({a.parameter, b.parameter}, options, 1);
+  EXPECT_DOUBLE_EQ(plain.step().gradient_norm, std::sqrt(9.0 * 16 + 169));
+  options.non_finite = NonFinite::tensor;
+  a.gradient[3] = std::numeric_limits<double>::quiet_NaN();
+  Optimizer<double> partly({a.parameter, b.parameter}, options, 1);
+  EXPECT_DOUBLE_EQ(partly.step().gradient_norm, 13) << "of the tensors that step";
+  EXPECT_TRUE(std::isnan(plain.step().gradient_norm)) << "the step was refused";
+  b.gradient.assign(b.gradient.size(), 1e307);  // no NaN, though the norm is beyond a double
+  a.gradient.assign(16, 0);
+  auto still = only("sgd", 1e-300);
+  still.clip.max_norm = 1;
+  Optimizer<double> huge({a.parameter, b.parameter}, still, 1);
+  const auto report = huge.step();
+  EXPECT_TRUE(report.outcome.ok());
+  EXPECT_GT(report.gradient_norm, 1e308);
+}
+
+TEST(Optimizer, ClippingAfterTheRuleIsRefusedWithTheReason) {
+  Owned<> a("a", {4, 4});
+  auto options = only("muon", 0.1);
+  options.clip = {.max_norm = 1, .when = ClipWhen::after};
+  const auto message =
+      message_of<ConfigError>([&] { Optimizer<double>({a.parameter}, options, 1); });
+  EXPECT_MENTIONS(message, "optimizer.clip.when: clipping after the rule: expected before");
+  EXPECT_MENTIONS(message, "the size of a normalized step is its learning rate");
+}
+
+// Many tiny tensors, of several shapes and rules, in few tasks: nothing is left out, and the bits
+// are those of each alone.
+TEST(Optimizer, TinyTensorsStepTogether) {
+  std::vector<std::unique_ptr<Owned<>>> together;
+  std::vector<Parameter<double>> all;
+  for (int i = 0; i < 60; ++i) {
+    const Index size = 2 + i % 3;
+    together.push_back(std::make_unique<Owned<>>("w" + std::to_string(i), Shape{4, 4 + size}));
+    vary(together.back()->gradient, i);
+    all.push_back(together.back()->parameter);
+  }
+  auto options = only("muon", 0.1);
+  options.groups = {{.rule = "adamw", .patterns = {"w?"}}};
+  Optimizer<double> optimizer(all, options, 1);
+  ASSERT_TRUE(optimizer.step().outcome.ok());
+  for (int i = 0; i < 60; ++i) {
+    Owned<> one("one", {4, 4 + 2 + i % 3});
+    vary(one.gradient, i);
+    auto rule = only(i < 10 ? "adamw" : "muon", 0.1);
+    rule.hidden.lr = i < 10 ? 1e-3 : 0.1;
+    Optimizer<double> alone({one.parameter}, rule, 1);
+    ASSERT_TRUE(alone.step().outcome.ok());
+    EXPECT_EQ(one.weights, together[static_cast<std::size_t>(i)]->weights) << i;
+  }
 }
 
 TEST(Optimizer, ResultsThatAreNotFiniteNeverReachTheWeights) {

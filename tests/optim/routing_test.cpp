@@ -68,6 +68,62 @@ TEST(Routing, AnyTwoRulesMakeAPreset) {
   }
 }
 
+// torch.optim.Adam by its name: adamw with L2 decay.
+TEST(Routing, AdamIsAName) {
+  RoutingOptions options;
+  options.preset = "muon+adam";
+  const auto table = route(network(), options);
+  EXPECT_EQ(row_of(table, "wte.weight").rule, "adam");
+  EXPECT_EQ(row_of(table, "wte.weight").resolved.rule->info().name, "adamw");
+  EXPECT_EQ(row_of(table, "wte.weight").resolved.decay, Decay::coupled);
+}
+
+// Shapes whose matrix is none to a spectral rule, each with its reason.
+TEST(Routing, KeepsDegenerateTensorsFromMatrixRules) {
+  const std::vector<Parameter<float>> odd{
+      {.name = "depthwise", .shape = {64, 1, 3, 3}, .role = Role::convolution},
+      {.name = "position", .shape = {1, 16, 32}},
+      {.name = "pointwise", .shape = {64, 32, 1, 1}, .role = Role::convolution},
+      {.name = "experts", .shape = {4, 16, 32}},
+      {.name = "flat experts", .shape = {4, 2, 32}}};
+  const auto table = route(odd, RoutingOptions{});
+  const auto got = [&](const char* name) {
+    const auto& row = row_of(table, name);
+    return row.rule + ": " + row.reason;
+  };
+  EXPECT_EQ(got("depthwise"), "adamw: depthwise convolution");
+  EXPECT_EQ(got("position"), "adamw: leading dimension of 1");
+  EXPECT_EQ(got("pointwise"), "muon: convolution as [64, 32]");
+  EXPECT_EQ(got("experts"), "muon: stack of 4 matrices [16, 32]");
+  EXPECT_EQ(got("flat experts"), "adamw: [2, 32] has a dimension below 4");
+}
+
+TEST(Routing, GroupsAlone) {
+  RoutingOptions options;
+  options.preset = "";
+  options.groups = {{.rule = "sgd", .roles = {"norm", "bias", "router"}},
+                    {.rule = "muon", .roles = {"hidden", "convolution"}},
+                    {.rule = "adamw", .roles = {"embedding"}}};
+  EXPECT_MENTIONS(refusal(options), "lm_head.weight: no rule for this parameter");
+  EXPECT_MENTIONS(refusal(options), "found role head");
+  options.groups.back().roles.emplace_back("head");
+  const auto table = route(network(), options);
+  EXPECT_EQ(row_of(table, "lm_head.weight").rule, "adamw");
+  EXPECT_EQ(row_of(table, "h.0.mlp.c_fc.weight").rule, "muon");
+}
+
+TEST(Routing, FusedPartsAndHeadsAreMatrices) {
+  RoutingOptions options;
+  options.groups = {{.patterns = {"*c_attn.weight"}, .split_sizes = {32, 32, 32}, .num_heads = 4}};
+  const auto table = route(network(), options);
+  const auto& row = row_of(table, "h.0.attn.c_attn.weight");
+  EXPECT_EQ(row.rule, "muon");
+  EXPECT_EQ(row.multiplier, 1) << "of [8, 32]";
+  EXPECT_EQ(row.reason, "hidden matrix; name matches *c_attn.weight; 12 matrices [8, 32]");
+  options.groups[0].num_heads = 5;
+  EXPECT_MENTIONS(refusal(options), "h.0.attn.c_attn.weight, optimizer.groups[0]: num_heads 5");
+}
+
 TEST(Routing, OneRuleTakesEverything) {
   RoutingOptions options;
   options.preset = "adamw";
@@ -218,6 +274,14 @@ TEST(Matrices, FollowTheLayout) {
   EXPECT_EQ(sizes(matrices_of({2, 2, 4, 6}, Role::hidden, Layout::stack)),
             (Sizes{{4, 6}, {4, 6}, {4, 6}, {4, 6}}));
   EXPECT_EQ(sizes(matrices_of({6, 4}, Role::hidden, automatic, {2, 4})), (Sizes{{2, 4}, {4, 4}}));
+  EXPECT_EQ(sizes(matrices_of({6, 4}, Role::hidden, automatic, {}, 3)),
+            (Sizes{{2, 4}, {2, 4}, {2, 4}}));
+  // Two query heads and one key and one value head, all of two rows.
+  EXPECT_EQ(sizes(matrices_of({8, 4}, Role::hidden, automatic, {4, 2, 2}, 2)),
+            (Sizes{{2, 4}, {2, 4}, {2, 4}, {2, 4}}));
+  EXPECT_MENTIONS(
+      message_of<ConfigError>([&] { matrices_of({2, 3, 4}, Role::hidden, automatic, {}, 2); }),
+      "num_heads 2: expected a matrix");
 }
 
 TEST(Patterns, MatchStarsAndQuestionMarks) {

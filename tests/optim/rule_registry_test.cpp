@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "muonflow/optim/resolve.hpp"
 #include "tests/optim/fixtures.hpp"
 
 namespace muonflow::optim {

@@ -56,13 +56,5 @@ TEST(Schedule, IsReadFromOptions) {
   EXPECT_MENTIONS(message_of<ConfigError>([&] { (void)s.factor(-1, 10); }), "at least 0");
 }
 
-TEST(MomentumWarmup, RisesToTheRulesOwn) {
-  const MomentumWarmup w{.start = 0.85, .steps = 10};
-  EXPECT_DOUBLE_EQ(w.momentum(0, 0.95), 0.85);
-  EXPECT_DOUBLE_EQ(w.momentum(5, 0.95), 0.9);
-  EXPECT_EQ(w.momentum(10, 0.95), 0.95);
-  EXPECT_EQ(MomentumWarmup{}.momentum(0, 0.95), 0.95);
-}
-
 }  // namespace
 }  // namespace muonflow::optim

@@ -31,6 +31,7 @@ class KernelOf final : public RuleKernel<T> {
   }
   double* momentum() override {
     if constexpr (requires { rule_.options.momentum; }) return &rule_.options.momentum;
+    if constexpr (requires { rule_.options.mu; }) return &rule_.options.mu;
     return nullptr;
   }
 

@@ -2,8 +2,9 @@
 //
 // It borrows weights and gradients (rows of rank-2 tensors may lie apart) and owns the state. A
 // step is: look at all gradients (a NaN is found before anything changes), clip, then each matrix
-// by its rule, largest first over the pool of threads. New weights are computed aside and looked at
-// before they replace the old ones. The result does not depend on the number of threads.
+// by its rule and its transforms, largest first over the pool of threads. New weights are computed
+// aside and looked at before they replace the old ones. The result does not depend on the number of
+// threads.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "muonflow/core/parameter.hpp"
 #include "muonflow/core/tensor.hpp"
 #include "muonflow/optim/routing.hpp"
+#include "muonflow/optim/transforms/qk_clip.hpp"
 
 namespace muonflow::optim {
 
@@ -29,8 +31,12 @@ struct StepReport {
   std::string tensor;  // the first tensor in trouble; empty when all went well
   // Tensors in trouble: skipped by the policy `tensor`, or whose new weights were not finite.
   std::int64_t failed = 0;
-  std::int64_t missing = 0;           // tensors without a gradient
-  double gradient_norm = -1;          // before clipping; -1 where clipping is off
+  std::int64_t missing = 0;  // tensors without a gradient
+  // Over all gradients together, before clipping and whatever its kind; NaN or infinite where the
+  // step was refused for a gradient that is.
+  double gradient_norm = 0;
+  std::int64_t message_bytes = 0;     // of compressed gradients (error feedback); 0: none
+  std::int64_t clipped_heads = 0;     // of attention layers, by qk_clip
   std::vector<StepWarning> warnings;  // each told once per tensor
 };
 
@@ -51,6 +57,10 @@ class Optimizer {
   // in place. Where a result is not finite the weights of that matrix stay, but its state has taken
   // the step. Throws ConfigError where schedule is negative or not finite.
   StepReport step(double schedule = 1.0);
+
+  // From now on, every step that is not refused ends with QK-clip of this layer, whose `max_logits`
+  // the caller keeps alive and fills. Throws ConfigError where the rows are not there.
+  void clip_attention(const QkClip& options, const AttentionLayer& layer);
 
   std::int64_t steps() const;  // steps that were not refused
 

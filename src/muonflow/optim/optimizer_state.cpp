@@ -34,45 +34,46 @@ std::vector<typename Collector<T>::Found> found_in(const RuleKernel<T>& kernel,
 }
 
 // The state tensors of parameter i. A field that is not like the weights is [rows, cols], or
-// [parts, rows, cols] where a stack has several; where split parts differ in shape each has a field
-// of its own, FIELD.0 and so on.
+// [parts, rows, cols] where a stack has several; where the parts differ, in shape or because only
+// some have it, each has a field of its own, FIELD.0 and so on.
 template <class T, class Body>
 std::vector<detail::StateField<T>> fields_of(const Body& body, std::size_t i) {
   const std::size_t first = body.first_part[i];
   const std::size_t count = body.first_part[i + 1] - first;
   std::vector<detail::StateField<T>> fields;
-  for (const auto& f : found_in<T>(*body.kernels[i], body.parts[first])) {
-    const Shape own{f.value->rows(), f.value->cols()};
-    fields.push_back({f.name, f.like_weights, f.like_weights ? body.table.rows[i].shape : own, {}});
-  }
-  const std::size_t named = fields.size();
-  std::vector<bool> same(named, true);
-  std::vector<std::vector<Matrix<T>*>> values(named);
   for (std::size_t k = 0; k < count; ++k) {
-    const auto found = found_in<T>(*body.kernels[i], body.parts[first + k]);
-    for (std::size_t f = 0; f < named; ++f) {
-      values[f].push_back(found[f].value);
-      same[f] = same[f] && values[f].front()->rows() == found[f].value->rows() &&
-                values[f].front()->cols() == found[f].value->cols();
+    for (const auto& f : found_in<T>(*body.kernels[i], body.parts[first + k])) {
+      auto at = std::find_if(fields.begin(), fields.end(),
+                             [&](const auto& field) { return field.name == f.name; });
+      if (at == fields.end()) {
+        at = fields.insert(at, {f.name, f.like_weights, {}, std::vector<Matrix<T>*>(count)});
+      }
+      at->of_part[k] = f.value;
     }
   }
   std::vector<detail::StateField<T>> all;
-  for (std::size_t f = 0; f < named; ++f) {
-    auto& field = fields[f];
-    if (field.like_weights || same[f]) {
-      if (!field.like_weights && count > 1) {
-        field.shape.insert(field.shape.begin(), static_cast<std::int64_t>(count));
-      }
-      field.of_part = std::move(values[f]);
+  for (auto& field : fields) {
+    const auto shape_of = [](const Matrix<T>& a) { return Shape{a.rows(), a.cols()}; };
+    const Matrix<T>* const front = field.of_part.front();
+    const bool whole = std::all_of(field.of_part.begin(), field.of_part.end(),
+                                   [](const auto* m) { return m != nullptr; });
+    const bool same =
+        whole && std::all_of(field.of_part.begin(), field.of_part.end(),
+                             [&](const auto* m) { return shape_of(*m) == shape_of(*front); });
+    if (field.like_weights && whole) {
+      field.shape = body.table.rows[i].shape;
       all.push_back(std::move(field));
-      continue;
-    }
-    for (std::size_t k = 0; k < count; ++k) {
-      detail::StateField<T> one{field.name + "." + std::to_string(k), false,
-                                Shape{values[f][k]->rows(), values[f][k]->cols()},
-                                std::vector<Matrix<T>*>(count, nullptr)};
-      one.of_part[k] = values[f][k];
-      all.push_back(std::move(one));
+    } else if (same) {
+      field.shape = shape_of(*front);
+      if (count > 1) field.shape.insert(field.shape.begin(), static_cast<std::int64_t>(count));
+      all.push_back(std::move(field));
+    } else {
+      for (std::size_t k = 0; k < count; ++k) {
+        if (!field.of_part[k]) continue;
+        all.push_back({field.name + "." + std::to_string(k), false, shape_of(*field.of_part[k]),
+                       std::vector<Matrix<T>*>(count)});
+        all.back().of_part[k] = field.of_part[k];
+      }
     }
   }
   return all;

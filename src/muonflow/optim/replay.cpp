@@ -109,7 +109,9 @@ RoutingOptions routing_of(const ReplayRequest& request) {
   Json own = Json::object();
   Json applied = Json::object();
   std::vector<std::string> names;
-  for (const auto& field : describe(ApplyOptions{})) names.push_back(field.name);
+  for (const auto& field : describe(ApplyOptions{})) {
+    names.push_back(field.name.substr(0, field.name.find('.')));
+  }
   for (const auto& [key, value] : request.options.json().items()) {
     const bool ours = std::find(names.begin(), names.end(), key) != names.end();
     (ours ? applied : own)[key] = value;
@@ -120,6 +122,7 @@ RoutingOptions routing_of(const ReplayRequest& request) {
   options.hidden.weight_decay = apply.weight_decay;
   options.hidden.decay = apply.decay;
   options.hidden.adjust_lr = apply.adjust_lr;
+  options.hidden.transforms = std::move(apply.transforms);
   options.hidden.layout = apply.layout == Layout::automatic ? Layout::conv : apply.layout;
   return options;
 }

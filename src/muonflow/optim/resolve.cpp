@@ -1,6 +1,6 @@
-#include <nlohmann/json.hpp>
+#include "muonflow/optim/resolve.hpp"
 
-#include "muonflow/optim/rule_registry.hpp"
+#include <nlohmann/json.hpp>
 
 namespace muonflow::optim {
 namespace {
@@ -36,22 +36,48 @@ Start start_of(const NamedRule& named) {
 ResolvedRule finish(const std::string& name, Start start, bool scale_asked_for,
                     const PlaceOf& place_of, const std::string& path) {
   const RuleInfo& info = start.rule->info();
-  if (scale_asked_for && info.scale_built_in) {
+  const auto& apply = start.apply;
+  const auto& transforms = apply.transforms;
+  transforms.check(info, place_at(place_of, child(path, "transforms")));
+  // Where a transform sets the size of a step, the scale is a matter of that size.
+  RuleInfo sized = info;
+  std::shared_ptr<const AnyRule> graft;
+  if (transforms.spectral_normalization.kind != NormKind::off) {
+    const bool spectral = transforms.spectral_normalization.kind == NormKind::spectral;
+    sized.adjust_lr = spectral ? Scale::spectral : Scale::none;
+    sized.scale_built_in = false;
+  }
+  if (!transforms.grafting.rule.empty()) {
+    const auto at = child(path, "transforms.grafting");
+    const auto size = resolve_rule(transforms.grafting.rule, ApplyOptions{},
+                                   transforms.grafting.options.json(), place_of, at);
+    if (size.rule->info().result != info.result) {
+      throw ConfigError({.place = place_at(place_of, at),
+                         .what = "rules '" + std::string(info.name) + "' and '" + size.name +
+                                 "' give results of different kinds",
+                         .expected = "two rules that use the learning rate alike"});
+    }
+    graft = size.rule;
+    sized.adjust_lr = size.adjust_lr;
+    sized.scale_built_in = graft->info().scale_built_in;
+  }
+  if (scale_asked_for && sized.scale_built_in) {
     throw ConfigError({.place = place_at(place_of, child(path, "adjust_lr")),
                        .what = "rule '" + std::string(info.name) + "' scales by shape itself",
                        .expected = "no adjust_lr"});
   }
   start.rule->check(place_at(place_of, path));
-  const auto& apply = start.apply;
   ResolvedRule resolved;
   resolved.name = name;
   resolved.lr = apply.lr.value_or(info.lr);
   resolved.weight_decay = apply.weight_decay.value_or(0);
   resolved.decay = apply.decay == Decay::automatic ? info.decay : apply.decay;
-  resolved.adjust_lr = info.scale_built_in                   ? Scale::none
-                       : apply.adjust_lr == Scale::automatic ? info.adjust_lr
+  resolved.adjust_lr = sized.scale_built_in                  ? Scale::none
+                       : apply.adjust_lr == Scale::automatic ? sized.adjust_lr
                                                              : apply.adjust_lr;
   resolved.layout = apply.layout;
+  resolved.transforms = transforms;
+  resolved.graft = std::move(graft);
   resolved.rule = std::move(start.rule);
   return resolved;
 }
@@ -64,6 +90,7 @@ void ApplyOptions::fields(FieldVisitor& v) {
   v.choice("decay", decay, "where weight decay enters");
   v.choice("adjust_lr", adjust_lr, "how the step depends on the matrix's shape");
   v.choice("layout", layout, "how a tensor of rank 3 or 4 is a matrix, or several");
+  v.group("transforms", transforms, "what goes around the rule");
 }
 
 ResolvedRule resolve_rule(const std::string& name, const ApplyOptions& apply, const Json& options,
@@ -76,6 +103,7 @@ ResolvedRule resolve_rule(const std::string& name, const ApplyOptions& apply, co
   if (apply.decay != Decay::automatic) start.apply.decay = apply.decay;
   if (apply.adjust_lr != Scale::automatic) start.apply.adjust_lr = apply.adjust_lr;
   if (apply.layout != Layout::automatic) start.apply.layout = apply.layout;
+  start.apply.transforms = apply.transforms;
   return finish(name, std::move(start), apply.adjust_lr != Scale::automatic, place_of, path);
 }
 

@@ -31,7 +31,21 @@ ApplyOptions apply_of(const GroupOptions& group) {
           .weight_decay = group.weight_decay,
           .decay = group.decay,
           .adjust_lr = group.adjust_lr,
-          .layout = group.layout};
+          .layout = group.layout,
+          .transforms = group.transforms};
+}
+
+// Each transform of `over` that is on, over the preset's.
+Transforms overlaid(Transforms base, const Transforms& over) {
+  const Transforms off{};
+  if (over.error_feedback.on) base.error_feedback = over.error_feedback;
+  if (over.blocking.size) base.blocking = over.blocking;
+  if (over.spectral_normalization.kind != off.spectral_normalization.kind) {
+    base.spectral_normalization = over.spectral_normalization;
+  }
+  if (!over.grafting.rule.empty()) base.grafting = over.grafting;
+  if (over.cautious.updates || over.cautious.decay) base.cautious = over.cautious;
+  return base;
 }
 
 // A group that names no rule changes what the preset gives: its values over the preset's.
@@ -42,7 +56,10 @@ GroupOptions overlaid(GroupOptions base, const GroupOptions& over) {
   if (over.decay != Decay::automatic) base.decay = over.decay;
   if (over.adjust_lr != Scale::automatic) base.adjust_lr = over.adjust_lr;
   if (over.layout != Layout::automatic) base.layout = over.layout;
+  base.transforms = overlaid(std::move(base.transforms), over.transforms);
+  if (over.momentum_warmup.steps > 0) base.momentum_warmup = over.momentum_warmup;
   if (!over.split_sizes.empty()) base.split_sizes = over.split_sizes;
+  if (over.num_heads) base.num_heads = over.num_heads;
   return base;
 }
 
@@ -60,7 +77,8 @@ class Router {
     const auto plus = preset.find('+');
     if (hidden_.rule.empty()) hidden_.rule = preset.substr(0, plus);
     if (plus != std::string::npos && other_.rule.empty()) other_.rule = preset.substr(plus + 1);
-    if (other_.rule.find('+') != std::string::npos || hidden_.rule.empty() ||
+    groups_alone_ = preset.empty() && hidden_.rule.empty() && !options.groups.empty();
+    if (other_.rule.find('+') != std::string::npos || (hidden_.rule.empty() && !groups_alone_) ||
         (plus != std::string::npos && other_.rule.empty())) {
       throw ConfigError({.place = places_("preset"),
                          .expected = "RULE or RULE+RULE, such as muon+adamw",
@@ -68,8 +86,10 @@ class Router {
     }
     refuse_names(hidden_, "hidden");
     refuse_names(other_, "other");
-    hidden_takes_matrices_ =
-        find_rule(hidden_.rule, places_("preset")).entry->info.takes == Takes::matrices;
+    if (!groups_alone_) {
+      hidden_takes_matrices_ =
+          find_rule(hidden_.rule, places_("preset")).entry->info.takes == Takes::matrices;
+    }
     if (!other_.rule.empty()) find_rule(other_.rule, places_("preset"));
     for (std::size_t i = 0; i < options.groups.size(); ++i) check_group(i);
     used_.resize(options.groups.size());
@@ -88,10 +108,14 @@ class Router {
       }
       mine = i;
     }
-    if (!mine) return by_preset(shape, role, options_.hidden.layout);
+    if (!mine) {
+      if (groups_alone_) refuse_without_rule(name, role);
+      return by_preset(shape, role, options_.hidden.layout);
+    }
     const auto& group = options_.groups[*mine];
     const std::string reason = why(group, name, role);
     if (!group.rule.empty()) return {group, group_path(*mine), reason};
+    if (groups_alone_) refuse_without_rule(group_path(*mine) + ": " + name, role);
     const auto layout = group.layout == Layout::automatic ? options_.hidden.layout : group.layout;
     Choice choice = by_preset(shape, role, layout);
     choice.group = overlaid(std::move(choice.group), group);
@@ -114,6 +138,13 @@ class Router {
  private:
   static std::string group_name(std::size_t i) { return "groups[" + std::to_string(i) + "]"; }
   std::string group_path(std::size_t i) const { return places_.child(group_name(i)); }
+
+  [[noreturn]] void refuse_without_rule(const std::string& name, Role role) const {
+    throw ConfigError({.place = name,
+                       .what = "no rule for this parameter",
+                       .expected = "a group with a rule that names it, or a preset",
+                       .found = "role " + std::string(name_of(role))});
+  }
 
   void refuse_names(const GroupOptions& group, const std::string& name) const {
     if (group.patterns.empty() && group.roles.empty()) return;
@@ -174,6 +205,9 @@ class Router {
     const auto [rows, cols] = matrices.front();
     const auto size = "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
     if (hidden_takes_matrices_) {
+      const bool conv = shape.size() > 2 && matrices.size() == 1;
+      if (conv && shape[0] > 1 && shape[1] == 1) return other("depthwise convolution");
+      if (shape.size() > 2 && shape[0] == 1) return other("leading dimension of 1");
       const auto least = std::min(rows, cols);
       const auto most = std::max(rows, cols);
       if (least < options_.min_dim) {
@@ -194,8 +228,17 @@ class Router {
   GroupOptions hidden_;
   GroupOptions other_;
   bool hidden_takes_matrices_ = false;
+  bool groups_alone_ = false;
   std::vector<bool> used_;
 };
+
+// "3 matrices [64, 64]"
+std::string matrices_text(const std::vector<MatrixShape>& matrices) {
+  const auto& first = matrices.front();
+  return std::to_string(matrices.size()) + " matrices [" + std::to_string(first.rows) + ", " +
+         std::to_string(first.cols) + "]" +
+         (matrices.back().rows == first.rows ? "" : " and smaller");
+}
 
 void check_shape(const std::string& name, const Shape& shape) {
   const bool sound = !shape.empty() && shape.size() <= 4 &&
@@ -228,14 +271,19 @@ void GroupOptions::fields(FieldVisitor& v) {
   decay = apply.decay;
   adjust_lr = apply.adjust_lr;
   layout = apply.layout;
+  transforms = std::move(apply.transforms);
   v.tree("options", options.json(), "the rule's own options");
+  v.group("momentum_warmup", momentum_warmup, "0 steps: the optimizer's");
   v.text_list("patterns", patterns, "parameters by name, with * and ?");
   v.text_list("roles", roles, "parameters by role");
   v.integer_list("split_sizes", split_sizes, {.lo = 1}, "rows that are matrices of their own");
+  v.optional_integer("num_heads", num_heads, {.lo = 1},
+                     "heads that are matrices of their own, of the first part; off: not cut");
 }
 
 void RoutingOptions::fields(FieldVisitor& v) {
-  v.text("preset", preset, "RULE, or RULE+RULE: hidden matrices + everything else");
+  v.text("preset", preset,
+         "RULE, or RULE+RULE: hidden matrices + everything else; empty: groups alone");
   v.group("hidden", hidden, "what the preset's first rule gets");
   v.group("other", other, "what the preset's second rule gets");
   v.list("groups", groups, "parameters that the preset does not decide");
@@ -252,6 +300,7 @@ RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOpt
   Router router(options, place_of, path);
   RoutingTable table;
   std::map<std::string, bool> seen;
+  options.clip.check(place_of ? place_of(path + ".clip.when") : path + ".clip.when");
   for (const auto& parameter : parameters) {
     if (!seen.emplace(parameter.name, true).second) {
       throw ConfigError({.place = parameter.name, .what = "two parameters have this name"});
@@ -265,10 +314,14 @@ RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOpt
     row.lr = row.resolved.lr;
     row.weight_decay = row.resolved.weight_decay;
     row.split_sizes = choice.group.split_sizes;
+    row.num_heads = choice.group.num_heads;
+    row.momentum_warmup = choice.group.momentum_warmup;
     row.reason = std::move(choice.reason);
     check_takes(row);
     try {
-      const auto first = matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes);
+      const auto first =
+          matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes, row.num_heads);
+      if (first.size() > 1 && row.shape.size() == 2) row.reason += "; " + matrices_text(first);
       // The scale of a vector is no matter of shape.
       if (row.shape.size() >= 2) {
         row.multiplier =
@@ -290,17 +343,31 @@ template RoutingTable route<double>(const std::vector<Parameter<double>>&, const
                                     const PlaceOf&, const std::string&);
 
 std::vector<MatrixShape> matrices_of(const Shape& shape, Role role, Layout layout,
-                                     const std::vector<std::int64_t>& split_sizes) {
-  if (!split_sizes.empty()) {
+                                     const std::vector<std::int64_t>& split_sizes,
+                                     std::optional<std::int64_t> num_heads) {
+  if (!split_sizes.empty() || num_heads) {
     std::int64_t sum = 0;
     for (const auto rows : split_sizes) sum += rows;
-    if (shape.size() != 2 || sum != shape[0]) {
-      throw ConfigError({.what = "split_sizes " + to_string(split_sizes),
-                         .expected = "sizes that add up to the rows of a matrix",
+    if (shape.size() != 2 || (!split_sizes.empty() && sum != shape[0])) {
+      throw ConfigError({.what = split_sizes.empty() ? "num_heads " + std::to_string(*num_heads)
+                                                     : "split_sizes " + to_string(split_sizes),
+                         .expected = split_sizes.empty()
+                                         ? "a matrix"
+                                         : "sizes that add up to the rows of a matrix",
                          .found = to_string(shape)});
     }
+    const auto sizes = split_sizes.empty() ? std::vector{shape[0]} : split_sizes;
+    const auto head = sizes.front() / num_heads.value_or(1);  // rows of a matrix, where heads are
     std::vector<MatrixShape> matrices;
-    for (const auto rows : split_sizes) matrices.push_back({rows, shape[1]});
+    for (const auto rows : sizes) {
+      if (num_heads && (sizes.front() % *num_heads != 0 || head == 0 || rows % head != 0)) {
+        throw ConfigError({.what = "num_heads " + std::to_string(*num_heads),
+                           .expected = "a divisor of the rows, with heads of one size",
+                           .found = to_string(sizes)});
+      }
+      const auto each = num_heads ? head : rows;
+      for (std::int64_t row = 0; row < rows; row += each) matrices.push_back({each, shape[1]});
+    }
     return matrices;
   }
   const auto rank = shape.size();

@@ -1,10 +1,17 @@
 // Which rule for which parameter: by role, by name, by shape; every tensor with its reason.
 //
 // A preset `X+Y` gives hidden matrices (and convolutions) to X, and embeddings, head, norms, biases
-// and routers to Y. A hidden matrix that a matrix rule should not have (min dimension below 4, or
-// aspect beyond 128: its polar factor is little more than a normalized vector) goes to Y too, and
-// the table says so. A preset `X` gives everything to X. Groups come before the preset: each names
-// parameters by pattern or role, and a parameter that two groups name is an error.
+// and routers to Y. A hidden matrix that a matrix rule should not have goes to Y too, and the table
+// says why: a dimension below 4 or an aspect beyond 128 (its polar factor is little more than a
+// normalized vector), a leading unit dimension (a position embedding), a convolution with one input
+// channel (depthwise: its matrix is a list of filters). A preset `X` gives everything to X, and an
+// empty preset leaves everything to the groups. Groups come before the preset: each names
+// parameters by pattern or role. A parameter that two groups name, or none and no preset, is an
+// error.
+//
+// A tensor that holds several matrices says so: split_sizes are the rows of each part of a fused
+// one, num_heads cuts each part into heads, a stack of rank 3 or 4 is its matrices. Each has a
+// state of its own; none is ever flattened with its neighbours.
 //
 //   [optimizer]
 //   preset = "muon+adamw"
@@ -22,10 +29,10 @@
 #include <vector>
 
 #include "muonflow/core/parameter.hpp"
-#include "muonflow/optim/clip.hpp"
 #include "muonflow/optim/options_tree.hpp"
-#include "muonflow/optim/rule_registry.hpp"
-#include "muonflow/optim/schedule.hpp"
+#include "muonflow/optim/resolve.hpp"
+#include "muonflow/optim/transforms/clip.hpp"
+#include "muonflow/optim/transforms/momentum_warmup.hpp"
 
 namespace muonflow::optim {
 
@@ -37,6 +44,8 @@ struct GroupOptions {
   Decay decay = Decay::automatic;
   Scale adjust_lr = Scale::automatic;
   Layout layout = Layout::automatic;
+  Transforms transforms{};
+  MomentumWarmup momentum_warmup{};  // 0 steps: the optimizer's
   // Parameters of the group: those whose name matches a pattern (* any text, ? one character), or
   // whose role is listed; with both, those that satisfy both.
   std::vector<std::string> patterns{};
@@ -44,6 +53,9 @@ struct GroupOptions {
   // Rows of a matrix that are matrices of their own, such as [n, n, n] for a fused query, key and
   // value; empty: whole.
   std::vector<std::int64_t> split_sizes{};
+  // Heads of the first part: each part is cut into matrices of (rows of the first part / num_heads)
+  // rows, so that with fewer key heads than query heads all heads have one size; off: not cut.
+  std::optional<std::int64_t> num_heads{};
 
   void fields(FieldVisitor& v);
 };
@@ -55,14 +67,14 @@ enum class NonFinite {
 };
 
 struct RoutingOptions {
-  std::string preset = "muon+adamw";
-  GroupOptions hidden{};  // what the preset's first rule gets
-  GroupOptions other{};   // what its second rule gets
+  std::string preset = "muon+adamw";  // RULE+RULE, RULE, or empty: groups alone
+  GroupOptions hidden{};              // what the preset's first rule gets
+  GroupOptions other{};               // what its second rule gets
   std::vector<GroupOptions> groups{};
   double max_aspect = 128;
   std::int64_t min_dim = 4;
   ClipOptions clip{};
-  MomentumWarmup momentum_warmup{};
+  MomentumWarmup momentum_warmup{};  // of every group that has none of its own
   NonFinite non_finite = NonFinite::step;
 
   void fields(FieldVisitor& v);
@@ -79,6 +91,8 @@ struct Route {
   double weight_decay = 0;
   double multiplier = 1;  // the shape scale; of the first matrix where the tensor holds several
   std::vector<std::int64_t> split_sizes{};
+  std::optional<std::int64_t> num_heads{};
+  MomentumWarmup momentum_warmup{};  // the group's own; 0 steps: the optimizer's
   std::string reason{};
 };
 
@@ -91,19 +105,21 @@ struct RoutingTable {
 
 // Throws ConfigError: unknown rule, role or option; a parameter with no rule or with two; a group
 // that matches nothing; two parameters of one name; a tensor that its rule cannot take; split sizes
-// that do not add up; adjust_lr for a rule whose scale is built in. `path` is where the options
-// stand, for messages.
+// or heads that do not fit; adjust_lr for a rule whose scale is built in; clipping after the rule.
+// `path` is where the options stand, for messages.
 template <class T>
 RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOptions& options,
                    const PlaceOf& place_of = {}, const std::string& path = "optimizer");
 
-// The matrices a tensor is worked on as, [rows, cols] each, in the order of memory.
+// The matrices a tensor is worked on as, [rows, cols] each, in the order of memory. Throws
+// ConfigError where sizes or heads do not fit.
 struct MatrixShape {
   Index rows = 0;
   Index cols = 0;
 };
 std::vector<MatrixShape> matrices_of(const Shape& shape, Role role, Layout layout,
-                                     const std::vector<std::int64_t>& split_sizes = {});
+                                     const std::vector<std::int64_t>& split_sizes = {},
+                                     std::optional<std::int64_t> num_heads = {});
 
 // Whether `name` matches a pattern with * and ?.
 bool matches(std::string_view pattern, std::string_view name);

@@ -12,8 +12,10 @@ std::string RoutingTable::to_text() const {
   std::vector<Line> lines{
       {"tensor", "shape", "role", "rule", "learning rate", "multiplier", "reason"}};
   for (const auto& row : rows) {
-    lines.push_back({row.tensor, to_string(row.shape), std::string(name_of(row.role)), row.rule,
-                     shortest(row.lr), fmt::format("{:.4g}", row.multiplier), row.reason});
+    const auto around = row.resolved.transforms.to_text();
+    lines.push_back({row.tensor, to_string(row.shape), std::string(name_of(row.role)),
+                     around.empty() ? row.rule : row.rule + " (" + around + ")", shortest(row.lr),
+                     fmt::format("{:.4g}", row.multiplier), row.reason});
   }
   std::array<std::size_t, 7> width{};
   for (const auto& line : lines) {

@@ -59,6 +59,7 @@ enum class Decay {
   after,        // decoupled, after the step
   coupled,      // L2: G <- G + weight_decay W, then the rule
   independent,  // W <- W - schedule weight_decay W, not multiplied by lr (arXiv:2512.05620)
+  corrected,    // W <- (1 - lr_t schedule weight_decay) W, then the step (arXiv:2506.02285)
 };
 
 // The shape scale of a matrix [out, in] = [m, n].
@@ -109,6 +110,9 @@ struct RuleInfo {
   Trait traits = Trait::none;
   std::string_view cite{};
   std::string_view differs{};  // from the original; empty: in nothing
+  // Cost of a step of a rule that is not elementwise, for scheduling alone: products of the matrix
+  // with one of its smaller side's square, roughly; 0: a few passes over the entries.
+  double products = 10;
 };
 
 // Option values that reproduce a named source: `muon.jordan`. Keys are the rule's own options and
@@ -191,8 +195,8 @@ concept Rule = RuleFor<R, float> && RuleFor<R, double>;
 
 template <>
 struct muonflow::EnumNames<muonflow::optim::Decay> {
-  static constexpr std::array<std::string_view, 5> names{"default", "before", "after", "coupled",
-                                                         "independent"};
+  static constexpr std::array<std::string_view, 6> names{"default", "before",      "after",
+                                                         "coupled", "independent", "corrected"};
 };
 template <>
 struct muonflow::EnumNames<muonflow::optim::Scale> {

@@ -32,8 +32,14 @@ class RuleKernel {
   virtual std::unique_ptr<RuleState<T>> start(Index rows, Index cols, Rng& rng) const = 0;
   virtual StepResult step(const StepContext<T>& at, RuleState<T>& state, MatrixRef<T> D) const = 0;
   virtual void visit(RuleState<T>& state, StateVisitor<T>& visitor) const = 0;
-  // The option `momentum`, for momentum warmup; null where the rule has none.
+  // The option `momentum` (or `mu`), for momentum warmup; null where the rule has none.
   virtual double* momentum() = 0;
+  // The same of every rule within.
+  virtual void momenta(std::vector<double*>& all) {
+    if (double* const own = momentum()) all.push_back(own);
+  }
+  // Bytes of the message that a step sends where gradients are compressed; 0: none is.
+  virtual std::size_t message_bytes(Index /*rows*/, Index /*cols*/) const { return 0; }
 };
 
 // A rule with its options, for both scalar types.
@@ -71,50 +77,8 @@ std::vector<std::string> rule_names();
 // The options of a rule, described: the rule's own.
 std::vector<FieldInfo> describe_rule(const RuleEntry& entry);
 
-// How a rule is applied to a tensor whatever the rule: what a group and `replay` add to the rule's
-// own options.
-enum class Layout {
-  automatic,  // convolution or rank 2: conv; rank 3 and 4 of other roles: stack
-  conv,       // [out, rest...] is one matrix [out, rest]
-  stack,      // [batch..., out, in]: each [out, in] a matrix of its own, with a state of its own
-};
-struct ApplyOptions {
-  std::optional<double> lr{};  // off: the rule's own
-  std::optional<double> weight_decay{};
-  Decay decay = Decay::automatic;
-  Scale adjust_lr = Scale::automatic;
-  Layout layout = Layout::automatic;
-
-  void fields(FieldVisitor& v);
-};
-
-// A rule ready for use: options read over the preset's, defaults filled in, all checked.
-struct ResolvedRule {
-  std::string name{};  // as asked for: "muon.jordan"
-  std::shared_ptr<const AnyRule> rule{};
-  double lr = 0;
-  double weight_decay = 0;
-  Decay decay = Decay::before;    // never automatic
-  Scale adjust_lr = Scale::none;  // never automatic
-  Layout layout = Layout::automatic;
-};
-
-// `options` holds the rule's own options; `apply` what is not off or automatic there replaces the
-// preset's and the rule's. `place_of` and `path` serve messages. Throws ConfigError.
-ResolvedRule resolve_rule(const std::string& name, const ApplyOptions& apply, const Json& options,
-                          const PlaceOf& place_of = {}, const std::string& path = "");
-
-// The same from one flat tree that holds both kinds of options, as `replay` takes them.
-ResolvedRule resolve_rule(const std::string& name, const Json& flat, const PlaceOf& place_of = {},
-                          const std::string& path = "");
-
 namespace detail {
 Registry<RuleEntry>& rule_registry();
 }  // namespace detail
 
 }  // namespace muonflow::optim
-
-template <>
-struct muonflow::EnumNames<muonflow::optim::Layout> {
-  static constexpr std::array<std::string_view, 3> names{"default", "conv", "stack"};
-};

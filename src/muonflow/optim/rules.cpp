@@ -1,8 +1,24 @@
 #include "muonflow/optim/rules.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "muonflow/core/text.hpp"
 
 namespace muonflow::optim {
+namespace {
+
+// Names of a rule with other words for its options.
+struct Alias {
+  std::string_view name;
+  std::string_view rule;
+  RulePreset preset;
+};
+constexpr std::array<Alias, 1> kAliases{{
+    {"adam", "adamw", {"adam", R"({"decay": "coupled"})", "torch.optim.Adam: decay is L2"}},
+}};
+
+}  // namespace
 
 namespace detail {
 
@@ -23,6 +39,10 @@ std::vector<std::string> rule_names() {
       names.push_back(entry.name + "." + std::string(preset.name));
     }
   }
+  for (const auto& alias : kAliases) {
+    if (rules().find(alias.rule)) names.emplace_back(alias.name);
+  }
+  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -34,6 +54,10 @@ NamedRule find_rule(std::string_view name, const std::string& place) {
     for (const auto& preset : entry->presets) {
       if (preset.name == name.substr(dot + 1)) return {entry, &preset};
     }
+  }
+  for (const auto& alias : kAliases) {
+    if (alias.name != name) continue;
+    if (const auto* renamed = rules().find(alias.rule)) return {renamed, &alias.preset};
   }
   const auto known = rule_names();
   const auto near = nearest_name(name, known);

@@ -1,4 +1,14 @@
-// How the learning rate moves over a run: a factor that multiplies every group's learning rate.
+// How the learning rate moves over a run: a factor s(t) that multiplies every group's learning
+// rate.
+//
+//   t < warmup   s = (t + 1) / warmup
+//   constant     s = 1
+//   linear       s = floor + (1 - floor) (1 - u)                  u = (t - first) / (total - first)
+//   cosine       s = floor + (1 - floor) (1 + cos(pi u)) / 2      first = warmup
+//   wsd          as linear, from first = max(warmup, total (1 - decay_fraction)) on; 1 before
+//
+// Every schedule peaks at 1, so s is also the learning rate over its peak. Identity: constant
+// without warmup.
 #pragma once
 
 #include <array>
@@ -6,6 +16,7 @@
 #include <string_view>
 
 #include "muonflow/core/fields.hpp"
+#include "muonflow/optim/transforms/transform.hpp"
 
 namespace muonflow::optim {
 
@@ -17,6 +28,11 @@ enum class ScheduleKind {
 };
 
 struct Schedule {
+  static constexpr TransformInfo info{.name = "schedule",
+                                      .summary = "the learning rate over the run",
+                                      .keys = "[schedule]",
+                                      .cite = ""};
+
   ScheduleKind kind = ScheduleKind::constant;
   std::int64_t warmup = 0;      // steps that rise to 1; the first has factor 1 / warmup
   double floor = 0;             // factor that the end of the run would have
@@ -26,16 +42,6 @@ struct Schedule {
   // Factor of step `step` (from 0) of `total`; steps past the end have `floor`. Throws ConfigError
   // where step is negative.
   double factor(std::int64_t step, std::int64_t total) const;
-};
-
-// Rises from `start` to the rule's own momentum over `steps`; 0 steps is off. For rules that have
-// an option `momentum`.
-struct MomentumWarmup {
-  double start = 0.85;
-  std::int64_t steps = 0;
-
-  void fields(FieldVisitor& v);
-  double momentum(std::int64_t step, double target) const;
 };
 
 }  // namespace muonflow::optim

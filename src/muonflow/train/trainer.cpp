@@ -2,10 +2,8 @@
 
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 #include "muonflow/core/error.hpp"
-#include "muonflow/optim/clip.hpp"
 
 namespace muonflow::train {
 namespace {
@@ -85,10 +83,8 @@ bool Trainer<T>::advance(std::span<Observer* const> observers) {
     goes_on = fail("loss", Status::non_finite_result, "", loss, true, observers);
   } else {
     const auto optimizer_begin = Clock::now();
-    // An infinite limit scales nothing: this is the norm alone, known with clipping off too.
-    record.gradient_norm = optim::clip_gradients(std::span<Parameter<T>>(optimizer_.parameters()),
-                                                 std::numeric_limits<double>::infinity());
     const auto report = optimizer_.step(factor);
+    record.gradient_norm = report.gradient_norm;
     record.optimizer_seconds = seconds_since(optimizer_begin);
     for (const auto& warning : report.warnings) {
       for (auto* observer : observers) {

@@ -13,6 +13,13 @@ namespace muonflow::optim {
 
 namespace detail {
 
+// Work (see Part::cost) below which waking the other threads takes longer than it saves, about 50
+// microseconds.
+inline constexpr double kWorthThreads = 1e5;
+
+// Random numbers of step t of a part; the start of a state is step -1.
+Rng rng_of(std::uint64_t seed, std::uint64_t stream, std::int64_t t);
+
 // A part of a tensor that one call of a rule works on: a matrix, or some rows of an elementwise
 // tensor, so that a large one is shared by all threads and a part's buffers fit in cache. Parts lie
 // one after the other in the order of memory.
@@ -27,6 +34,34 @@ struct Part {
   std::uint64_t stream = 0;  // of random numbers
   std::unique_ptr<RuleState<T>> state{};
   StepResult result{};  // of the step in progress
+  double norm = 0;      // of its gradient, in the step in progress
+};
+
+// Parts order[begin, end) that one thread takes at once: a single large one, or tiny ones, those of
+// one rule and shape side by side.
+struct Task {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  double cost = 0;
+};
+
+// An option `momentum` of a kernel, and its own value.
+struct Momentum {
+  double* at = nullptr;
+  double own = 0;
+  std::size_t tensor = 0;
+};
+
+// An attention layer whose rows have been found.
+struct AttentionRows {
+  std::size_t tensor = 0;
+  Index first_row = 0;
+  bool is_key = false;
+};
+struct AttentionClip {
+  QkClip options;
+  AttentionLayer layer;
+  std::vector<AttentionRows> rows;
 };
 
 struct TensorProgress {
@@ -47,24 +82,31 @@ struct Optimizer<T>::Body {
   std::int64_t steps = 0;
 
   std::vector<std::unique_ptr<RuleKernel<T>>> kernels;  // one a tensor
-  std::vector<double> momenta;                          // the rules' own, for the warmup
+  std::vector<detail::Momentum> momenta;                // of all kernels, for the warmup
   std::vector<detail::TensorProgress> progress;         // one a tensor
   std::vector<detail::Part<T>> parts;                   // in the order of tensors and memory
   std::vector<std::size_t> first_part;                  // of a tensor; one more at the end
   std::vector<std::size_t> order;                       // of work: largest part first
+  std::vector<detail::Task> tasks;                      // over `order`
   std::vector<linalg::Workspace<T>> workspaces;         // one a thread
+  std::vector<detail::AttentionClip> attention;         // layers of clip_attention
   double entries = 0;                                   // of all parts
 
   void build(const PlaceOf& place_of);
   void cut(std::size_t tensor);
+  void group_tasks();
   void check_buffers(const Parameter<T>& parameter) const;
 
   MatrixMap<T> weights(const detail::Part<T>& part) const;
   MatrixMap<T> gradient(const detail::Part<T>& part) const;
   void look_at_gradients();
-  double clip();
+  double norm_of(std::size_t tensor) const;  // of its gradient, as look_at_gradients found it
+  double gradient_norm() const;              // over all tensors that the step does not leave out
+  void clip(double norm);
+  void warm_up();
   void work(double schedule);
   void work_on(detail::Part<T>& part, double schedule, linalg::Workspace<T>& workspace);
+  void clip_attention(StepReport& report);
   void finish(StepReport& report);
 };
 

@@ -1,4 +1,4 @@
-#include "muonflow/optim/clip.hpp"
+#include "muonflow/optim/transforms/clip.hpp"
 
 #include <cmath>
 #include <limits>
