@@ -10,6 +10,7 @@
 #include "muonflow/linalg/coefficients.hpp"
 #include "muonflow/linalg/minimax.hpp"
 #include "muonflow/optim/rule_registry.hpp"
+#include "muonflow/optim/transforms.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace muonflow::cli {
@@ -71,6 +72,18 @@ TEST_F(ListCommand, JsonHoldsWhatTheRegistriesSay) {
       const Json value = Json::parse(options[j].default_value, nullptr, false);
       EXPECT_EQ(rule["options"][j]["default"],
                 value.is_discarded() ? Json(options[j].default_value) : value);
+    }
+  }
+}
+
+TEST_F(ListCommand, ShowsTransforms) {
+  const auto all = run({"list", "transforms"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  for (const auto& entry : optim::transforms()) {
+    EXPECT_NE(all.out.find(std::string(entry.info.name) + ": "), std::string::npos)
+        << entry.info.name;
+    for (const auto& option : entry.options) {
+      EXPECT_NE(all.out.find(" " + option.name + " "), std::string::npos) << option.name;
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "muonflow/geometry/geometries.hpp"
 #include "muonflow/model/models.hpp"
 #include "muonflow/optim/rule_registry.hpp"
+#include "muonflow/optim/transforms.hpp"
 #include "muonflow/train/config.hpp"
 
 namespace muonflow::cli {
@@ -59,6 +60,18 @@ std::vector<Item> rule_items() {
     }
     item.options = optim::describe_rule(entry);
     items.push_back(std::move(item));
+  }
+  return items;
+}
+
+std::vector<Item> transform_items() {
+  std::vector<Item> items;
+  for (const auto& entry : optim::transforms()) {
+    items.push_back({std::string(entry.info.name),
+                     std::string(entry.info.summary),
+                     std::string(entry.info.cite),
+                     {{"options in", std::string(entry.info.keys)}},
+                     entry.options});
   }
   return items;
 }
@@ -149,6 +162,7 @@ std::vector<Item> command_items() {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
       {"rules", "optimizers, for [optimizer] and replay", rule_items},
+      {"transforms", "around any rule, for [optimizer] and its groups", transform_items},
       {"geometries", "kinetic energies, for rules and for [geometry] of a flow", geometry_items},
       {"integrators", "for [integrator] of a flow", integrator_items},
       {"objectives", "for [objective] of a flow", objective_items},

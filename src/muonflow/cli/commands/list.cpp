@@ -95,9 +95,11 @@ void print_details(const Item& item) {
 class List final : public Command {
  public:
   void arguments(Arguments& a) override {
-    a.positional("kind", kind_,
-                 "rules, geometries, integrators, objectives, models, data, settings or commands",
-                 false);
+    a.positional(
+        "kind", kind_,
+        "rules, transforms, geometries, integrators, objectives, models, data, settings or "
+        "commands",
+        false);
     a.positional("name", name_, "one of them, with everything that it says of itself", false);
     a.flag("coefficients", coefficients_,
            "the tables of polynomial polar methods (or the one named), and what they do to values");
