@@ -138,6 +138,39 @@ TYPED_TEST(PolarTest, ScaleFollowsTheFormula) {
   EXPECT_LT(static_cast<double>(tiny.norm()), 1e-19);  // 485 * 1e-30 * 11 / 1e-7
 }
 
+// The AOL scaling by its definition, then the table on the singular values of what it gives.
+TYPED_TEST(PolarTest, TurboIsItsTableOnScaledRows) {
+  using T = TypeParam;
+  Workspace<T> workspace;
+  for (const auto& [m, n] : {std::pair<Index, Index>{1, 9}, {12, 12}, {20, 70}, {70, 20}}) {
+    for (const double scale : {1e-20, 1.0, 1e15}) {
+      const Matrix<T> a = (scale * reference::gaussian(m, n, 52)).template cast<T>();
+      Matrix<double> wide = a.template cast<double>();
+      if (m > n) wide = wide.transpose().eval();
+      const Matrix<double> gram = wide * wide.transpose();
+      for (Index i = 0; i < wide.rows(); ++i) {
+        wide.row(i) /= std::sqrt(gram.row(i).cwiseAbs().sum());
+      }
+      const Polar options{.method = PolarMethod::turbo, .eps = 0};
+      EXPECT_EQ(options.step_count(), 4);
+      Matrix<double> expected =
+          reference::map_singular_values(reference::jacobi_svd(wide), [&](long double x) {
+            for (std::int64_t t = 0; t < options.step_count(); ++t) {
+              const OddPolynomial p = options.step(t);
+              x = x * (p[0] + x * x * (p[1] + x * x * p[2]));
+            }
+            return x;
+          });
+      if (m > n) expected = expected.transpose().eval();
+      Matrix<T> x = a;
+      ASSERT_TRUE(polar<T>(x, options, workspace).ok());
+      EXPECT_LE(reference::distance(x.template cast<double>(), expected),
+                tolerance<T>(options, std::min(m, n)))
+          << m << "x" << n << " scale " << scale;
+    }
+  }
+}
+
 TYPED_TEST(PolarTest, DenormalEntriesAreDividedByTheirTrueNorm) {
   using T = TypeParam;
   const T denormal = 100 * std::numeric_limits<T>::denorm_min();

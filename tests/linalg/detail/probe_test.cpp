@@ -24,7 +24,7 @@ TYPED_TEST(ProbeTest, IsTheProductOnAnyNumberOfThreads) {
   using T = TypeParam;
   for (const auto& [m, n] : {std::pair<Index, Index>{1, 1}, {7, 300}, {130, 65}, {300, 520}}) {
     for (Index k = 1; k <= 8; ++k) {
-      const reference::Strided<T> a(reference::gaussian(m, n, 1).template cast<T>(), 3);
+      reference::Strided<T> a(reference::gaussian(m, n, 1).template cast<T>(), 3);
       const Matrix<double> exact = a.values().template cast<double>();
       Matrix<T> v = reference::gaussian(k, m, 2).template cast<T>();
       Matrix<T> w = reference::gaussian(k, n, 3).template cast<T>();
