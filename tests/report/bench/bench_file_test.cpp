@@ -32,6 +32,20 @@ TEST(BenchFile, AccuracyIsReadBack) {
   EXPECT_TRUE(std::isnan(bench.series[1].errors[1]));
 }
 
+TEST(BenchFile, StepsAreReadInTheFormOfKernels) {
+  const BenchFile file("x", Json::parse(R"({"kind": "bench steps", "rows": [{"title": "adamw",
+      "contenders": [{"ours": true, "parameters_per_second": 2e6, "state_bytes": 8}]}]})"));
+  EXPECT_TRUE(is_step_bench(file));
+  EXPECT_TRUE(is_kernel_bench(file));
+  const auto bench = kernel_bench(file);
+  EXPECT_TRUE(bench.steps);
+  ASSERT_EQ(bench.rows.size(), 1u);
+  ASSERT_EQ(bench.rows[0].contenders.size(), 1u);
+  EXPECT_EQ(bench.rows[0].contenders[0].parameters_per_second, 2e6);
+  EXPECT_EQ(bench.rows[0].contenders[0].state_bytes, 8);
+  EXPECT_FALSE(is_step_bench(testing::kernel_document()));
+}
+
 // A document is a file that anybody may have edited.
 TEST(BenchFile, WhateverIsMissingOrOfAnotherTypeIsNoNumber) {
   for (const char* text :

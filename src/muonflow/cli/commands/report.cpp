@@ -23,7 +23,7 @@ report::BenchFile read_bench(const std::string& path) {
   report::BenchFile file{fs::path(path).filename().string(), record::read_json_file(path)};
   if (!report::is_kernel_bench(file) && !report::is_accuracy_bench(file)) {
     throw IoError({.place = path,
-                   .expected = "a document of muonflow bench kernels or bench accuracy",
+                   .expected = "a document of muonflow bench kernels, steps or accuracy",
                    .found = "another"});
   }
   return file;

@@ -42,6 +42,8 @@ KernelContender contender(const Json& object) {
   out.gflops = number_of(object, {"gflops"});
   out.fraction_of_peak = number_of(object, {"fraction_of_peak"});
   out.error = number_of(object, {"error"});
+  out.parameters_per_second = number_of(object, {"parameters_per_second"});
+  out.state_bytes = number_of(object, {"state_bytes"});
   out.ratio = number_of(object, {"ratio"});
   return out;
 }
@@ -56,7 +58,10 @@ BenchFile::BenchFile(std::string name, const Json& document)
     : name_(std::move(name)), document_(std::make_shared<const Json>(document)) {}
 
 bool is_kernel_bench(const BenchFile& file) {
-  return text_of(file.document(), {"kind"}) == "bench kernels";
+  return text_of(file.document(), {"kind"}) == "bench kernels" || is_step_bench(file);
+}
+bool is_step_bench(const BenchFile& file) {
+  return text_of(file.document(), {"kind"}) == "bench steps";
 }
 bool is_accuracy_bench(const BenchFile& file) {
   return text_of(file.document(), {"kind"}) == "bench accuracy";
@@ -65,6 +70,7 @@ bool is_accuracy_bench(const BenchFile& file) {
 KernelBench kernel_bench(const BenchFile& file) {
   KernelBench bench;
   bench.name = file.name();
+  bench.steps = is_step_bench(file);
   bench.peak_gflops = number_of(file.document(), {"peak_gflops.float"});
   bench.rounds = number_of(file.document(), {"rounds"});
   for (const auto* object : elements(file.document(), "rows")) {

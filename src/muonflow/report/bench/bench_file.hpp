@@ -33,7 +33,9 @@ struct KernelContender {
   double gflops = 0;
   double fraction_of_peak = 0;
   double error = 0;
-  double ratio = 0;  // its time over ours
+  double parameters_per_second = 0;  // of an optimizer's step
+  double state_bytes = 0;            // likewise
+  double ratio = 0;                  // its time over ours
 };
 
 struct KernelRow {
@@ -47,6 +49,7 @@ struct KernelRow {
 
 struct KernelBench {
   std::string name;
+  bool steps = false;      // of optimizers, in place of kernels: other numbers in each contender
   double peak_gflops = 0;  // float
   double rounds = 0;
   std::vector<KernelRow> rows;
@@ -70,7 +73,8 @@ struct AccuracyBench {
   std::vector<std::string> dtypes() const;   // likewise
 };
 
-bool is_kernel_bench(const BenchFile& file);
+bool is_kernel_bench(const BenchFile& file);  // or about steps: the same form
+bool is_step_bench(const BenchFile& file);
 bool is_accuracy_bench(const BenchFile& file);
 KernelBench kernel_bench(const BenchFile& file);
 AccuracyBench accuracy_bench(const BenchFile& file);

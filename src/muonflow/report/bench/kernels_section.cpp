@@ -36,26 +36,43 @@ const KernelContender* ours(const KernelRow& row) {
   return at == row.contenders.end() ? nullptr : &*at;
 }
 
-std::string bars_figure(const std::string& id, const KernelRow& row, double peak, PageData& data) {
+// What a bar shows: the longer, the faster.
+double rate(const KernelContender& contender, bool steps) {
+  return steps ? 1e-6 * contender.parameters_per_second : contender.gflops;
+}
+
+// The fastest above; nothing where no contender has a rate.
+std::string bars_figure(const std::string& id, std::span<const KernelContender> contenders,
+                        const KernelBench& bench, const std::string& caption, PageData& data) {
   BarFigure figure;
   figure.id = id;
-  figure.x = "useful GF/s";
-  if (peak > 0) figure.level = Figure::Level{.value = peak, .label = "peak"};
-  // The fastest above.
+  figure.x = bench.steps ? "million parameters a second" : "useful GF/s";
+  if (bench.peak_gflops > 0) {
+    figure.level = Figure::Level{.value = bench.peak_gflops, .label = "peak"};
+  }
   std::vector<const KernelContender*> order;
-  for (const auto& contender : row.contenders) order.push_back(&contender);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto* a, const auto* b) { return a->gflops > b->gflops; });
+  for (const auto& contender : contenders) {
+    if (std::isfinite(rate(contender, bench.steps))) order.push_back(&contender);
+  }
+  if (order.empty()) return {};
+  std::stable_sort(order.begin(), order.end(), [&](const auto* a, const auto* b) {
+    return rate(*a, bench.steps) > rate(*b, bench.steps);
+  });
   for (const auto* contender : order) {
-    if (!std::isfinite(contender->gflops)) continue;
     figure.bars.push_back({.label = contender->name,
-                           .value = contender->gflops,
+                           .value = rate(*contender, bench.steps),
                            .role = contender->ours             ? "ours"
                                    : contender->same_precision ? "rival"
                                                                : "other"});
   }
-  if (figure.bars.empty()) return {};
   data.add(std::move(figure));
+  return figure_html(id, caption, "tall");
+}
+
+std::string row_figure(const std::string& id, const KernelRow& row, const KernelBench& bench,
+                       PageData& data) {
+  // A rule without a rival stands in the figure of all rules.
+  if (bench.steps && row.contenders.size() < 2) return {};
   auto caption = fmt::format("<b>{}, {}.</b>", escape(row.title), escape(row.size));
   if (const auto* own = ours(row)) {
     caption += fmt::format(" Muonflow takes {}", time_html(own->median, row.count));
@@ -64,7 +81,47 @@ std::string bars_figure(const std::string& id, const KernelRow& row, double peak
     }
     caption += ".";
   }
-  return figure_html(id, caption, "tall");
+  return bars_figure(id, row.contenders, bench, caption, data);
+}
+
+// Our rules beside each other, one figure a model.
+std::string rules_figures(const std::string& id, const KernelBench& bench, PageData& data) {
+  std::vector<std::pair<std::string, std::vector<KernelContender>>> models;
+  for (const auto& row : bench.rows) {
+    const auto* own = ours(row);
+    if (own == nullptr) continue;
+    auto at = std::find_if(models.begin(), models.end(),
+                           [&](const auto& model) { return model.first == row.size; });
+    if (at == models.end()) at = models.insert(at, {row.size, {}});
+    at->second.push_back(*own);
+    at->second.back().name = row.title;
+  }
+  std::string out;
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    const auto& [size, rules] = models[m];
+    const auto caption = fmt::format("<b>Rules of muonflow, {}.</b>", escape(size));
+    out += bars_figure(fmt::format("{}-{}", id, m), rules, bench, caption, data);
+  }
+  return out;
+}
+
+// The columns that kernels and steps do not share.
+void add_numbers_head(bool steps, std::vector<Cell>& head) {
+  if (steps) {
+    head.insert(head.end(), {{"million parameters a second", "number"}, {"state MB", "number"}});
+  } else {
+    head.insert(head.end(), {{"GF/s", "number"}, {"of peak", "number"}, {"error", "number"}});
+  }
+}
+void add_numbers(bool steps, const KernelContender& contender, std::vector<Cell>& cells) {
+  if (steps) {
+    cells.push_back({number_html(rate(contender, steps), 3), "number"});
+    cells.push_back({fixed_html(1e-6 * contender.state_bytes, 1), "number"});
+  } else {
+    cells.push_back({count_html(contender.gflops), "number"});
+    cells.push_back({percent_html(contender.fraction_of_peak, 0), "number"});
+    cells.push_back({number_html(contender.error, 2), "number"});
+  }
 }
 
 std::string overview_table(const KernelBench& bench) {
@@ -73,49 +130,41 @@ std::string overview_table(const KernelBench& bench) {
       "Medians of rounds in which all contenders took turns. The ratio is that of the best rival "
       "of "
       "the same precision: its time over that of muonflow, round by round.";
-  table.head = {{"work"},
-                {"muonflow", "number"},
-                {"GF/s", "number"},
-                {"of peak", "number"},
-                {"error", "number"},
-                {"best rival"},
-                {"ratio", "number"}};
+  table.head = {{bench.steps ? "rule" : "work"}, {"muonflow", "number"}};
+  add_numbers_head(bench.steps, table.head);
+  table.head.insert(table.head.end(), {{"best rival"}, {"ratio", "number"}});
   for (const auto& row : bench.rows) {
     const auto* own = ours(row);
     const KernelContender nobody{.name = "",
                                  .median = std::nan(""),
                                  .gflops = std::nan(""),
                                  .fraction_of_peak = std::nan(""),
-                                 .error = std::nan("")};
+                                 .error = std::nan(""),
+                                 .parameters_per_second = std::nan(""),
+                                 .state_bytes = std::nan("")};
     const auto& shown = own != nullptr ? *own : nobody;
-    table.rows.push_back({{escape(row.title) + ", " + escape(row.size)},
-                          {time_html(shown.median, row.count), "number"},
-                          {count_html(shown.gflops), "number"},
-                          {percent_html(shown.fraction_of_peak, 0), "number"},
-                          {number_html(shown.error, 2), "number"},
-                          {escape(row.best_rival), "words"},
-                          {times_html(row.best_ratio), "number best"}});
+    auto& cells = table.rows.emplace_back();
+    cells = {{escape(row.title) + ", " + escape(row.size)},
+             {time_html(shown.median, row.count), "number"}};
+    add_numbers(bench.steps, shown, cells);
+    cells.push_back({escape(row.best_rival), "words"});
+    cells.push_back({times_html(row.best_ratio), "number best"});
   }
   return table_html(table);
 }
 
-std::string details(const KernelRow& row) {
+std::string details(const KernelRow& row, bool steps) {
   Table table;
-  table.head = {{"contender"},
-                {"time", "number"},
-                {"spread", "number"},
-                {"GF/s", "number"},
-                {"of peak", "number"},
-                {"error", "number"},
-                {"time over muonflow's", "number"}};
+  table.head = {{"contender"}, {"time", "number"}, {"spread", "number"}};
+  add_numbers_head(steps, table.head);
+  table.head.push_back({"time over muonflow's", "number"});
   for (const auto& contender : row.contenders) {
-    table.rows.push_back({{escape(contender.name)},
-                          {time_html(contender.median, row.count), "number"},
-                          {percent_html(contender.spread, 1), "number"},
-                          {count_html(contender.gflops), "number"},
-                          {percent_html(contender.fraction_of_peak, 0), "number"},
-                          {number_html(contender.error, 2), "number"},
-                          {times_html(contender.ratio), "number"}});
+    auto& cells = table.rows.emplace_back();
+    cells = {{escape(contender.name)},
+             {time_html(contender.median, row.count), "number"},
+             {percent_html(contender.spread, 1), "number"}};
+    add_numbers(steps, contender, cells);
+    cells.push_back({times_html(contender.ratio), "number"});
   }
   return details_html(escape(row.title) + ", " + escape(row.size), table_html(table));
 }
@@ -148,20 +197,29 @@ std::string kernels_section(std::span<const KernelBench> benches, PageData& data
   std::string out;
   for (std::size_t b = 0; b < benches.size(); ++b) {
     const auto& bench = benches[b];
-    out += fmt::format("<h2>Kernels{}</h2>\n", benches.size() > 1 ? ": " + escape(bench.name) : "");
-    out += fmt::format(
-        "<p class=\"note\">Longer bars are faster. Useful GF/s counts the operations of the plain "
-        "method for everybody, so a method that needs fewer may pass the measured peak of the "
-        "processor ({} GF/s in float). Faint bars compute with fewer digits.</p>\n",
-        count_html(bench.peak_gflops));
+    out += fmt::format("<h2>{}{}</h2>\n", bench.steps ? "Steps of optimizers" : "Kernels",
+                       benches.size() > 1 ? ": " + escape(bench.name) : "");
+    if (bench.steps) {
+      out +=
+          "<p class=\"note\">Longer bars are faster. Rules that refresh something every few steps "
+          "are shown with the mean over whole cycles.</p>\n";
+    } else {
+      out += fmt::format(
+          "<p class=\"note\">Longer bars are faster. Useful GF/s counts the operations of the "
+          "plain "
+          "method for everybody, so a method that needs fewer may pass the measured peak of the "
+          "processor ({} GF/s in float). Faint bars compute with fewer digits.</p>\n",
+          count_html(bench.peak_gflops));
+    }
     std::string figures, all;
+    if (bench.steps) figures += rules_figures(fmt::format("rules-{}", b), bench, data);
     for (std::size_t r = 0; r < bench.rows.size(); ++r) {
-      figures +=
-          bars_figure(fmt::format("kernels-{}-{}", b, r), bench.rows[r], bench.peak_gflops, data);
-      all += details(bench.rows[r]);
+      figures += row_figure(fmt::format("kernels-{}-{}", b, r), bench.rows[r], bench, data);
+      all += details(bench.rows[r], bench.steps);
     }
     if (!figures.empty()) out += "<div class=\"figures pair bars\">\n" + figures + "</div>\n";
-    out += "<h3>All works</h3>\n" + overview_table(bench) + "<h3>Every contender</h3>\n" + all;
+    out += fmt::format("<h3>All {}</h3>\n", bench.steps ? "rules" : "works") +
+           overview_table(bench) + "<h3>Every contender</h3>\n" + all;
   }
   return out.empty() ? out : "<section id=\"kernels\">\n" + out + "</section>\n";
 }
