@@ -58,25 +58,35 @@ RemotePeer::~RemotePeer() = default;
 const Json& RemotePeer::about() const { return body_->about; }
 
 bool RemotePeer::load(const Matrices& input, double epsilon) {
-  const auto file = body_->folder.file("input");
-  write_file(file, std::as_bytes(std::span(input.values())));
-  return body_->process.ask(
-             fmt::format("load {} {:.17g} {}", input.runs(), epsilon, file.string())) == "ok";
+  return give(fmt::format("load {} {:.17g}", input.runs(), epsilon), input.values());
 }
 
 std::optional<double> RemotePeer::time(const std::string& method, double seconds) {
-  const auto answer =
-      Json::parse(body_->process.ask(fmt::format("time {} {}", method, seconds)), nullptr, false);
+  return number(fmt::format("time {} {}", method, seconds));
+}
+
+bool RemotePeer::results(const std::string& method, Matrices& result) {
+  return ask("save " + method, result.values());
+}
+
+std::optional<double> RemotePeer::number(const std::string& line) {
+  const auto answer = Json::parse(body_->process.ask(line), nullptr, false);
   if (!answer.is_number()) return std::nullopt;
   return answer.get<double>();
 }
 
-bool RemotePeer::results(const std::string& method, Matrices& result) {
+bool RemotePeer::give(const std::string& line, std::span<const float> values) {
+  const auto file = body_->folder.file("input");
+  write_file(file, std::as_bytes(values));
+  return body_->process.ask(line + " " + file.string()) == "ok";
+}
+
+bool RemotePeer::ask(const std::string& line, std::span<float> values) {
   const auto file = body_->folder.file("result");
-  if (body_->process.ask(fmt::format("save {} {}", method, file.string())) != "ok") return false;
+  if (body_->process.ask(line + " " + file.string()) != "ok") return false;
   const auto bytes = read_file(file);
-  if (bytes.size() != result.values().size() * sizeof(float)) return false;
-  std::memcpy(result.values().data(), bytes.data(), bytes.size());
+  if (bytes.size() != values.size_bytes()) return false;
+  std::memcpy(values.data(), bytes.data(), bytes.size());
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,12 @@ class RemotePeer {
   std::optional<double> time(const std::string& method, double seconds);
   // Fills `result`, which has the shapes of the input.
   bool results(const std::string& method, Matrices& result);
+
+  // What all of these are made of, for other lines than the above: a number asked for, floats given
+  // and floats asked for through a file whose name the line ends with.
+  std::optional<double> number(const std::string& line);
+  bool give(const std::string& line, std::span<const float> values);
+  bool ask(const std::string& line, std::span<float> values);
 
  private:
   struct Body;

@@ -35,10 +35,10 @@ TorchSetting torch_best_configured(const std::string& loaded_blas) {
   return setting;
 }
 
-std::vector<TorchPeer> start_torch_peers(std::FILE* text) {
-  const auto script = find_peer_script("orthogonalize.py");
+std::vector<TorchPeer> start_torch_peers(std::FILE* text, const std::string& script_name) {
+  const auto script = find_peer_script(script_name);
   if (script.empty()) {
-    fmt::print(text, "PyTorch: skipped, bench/peers/orthogonalize.py was not found above here\n");
+    fmt::print(text, "PyTorch: skipped, bench/peers/{} was not found above here\n", script_name);
     return {};
   }
   const auto start = [&](const TorchSetting& setting) {

@@ -26,7 +26,8 @@ struct TorchPeer {
   std::shared_ptr<RemotePeer> peer;
 };
 
-// With bench/peers/orthogonalize.py; each that cannot run is skipped with a line to `text`.
-std::vector<TorchPeer> start_torch_peers(std::FILE* text);
+// With bench/peers/SCRIPT; each that cannot run is skipped with a line to `text`.
+std::vector<TorchPeer> start_torch_peers(std::FILE* text,
+                                         const std::string& script = "orthogonalize.py");
 
 }  // namespace muonflow::cli

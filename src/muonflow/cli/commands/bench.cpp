@@ -3,6 +3,7 @@
 #include "muonflow/cli/bench/accuracy.hpp"
 #include "muonflow/cli/bench/kernels.hpp"
 #include "muonflow/cli/bench/serve.hpp"
+#include "muonflow/cli/bench/steps.hpp"
 #include "muonflow/cli/bench_training.hpp"
 #include "muonflow/cli/command.hpp"
 #include "muonflow/cli/threads_option.hpp"
@@ -15,8 +16,8 @@ class Bench final : public Command {
  public:
   void arguments(Arguments& a) override {
     a.positional("what", what_,
-                 "kernels, accuracy or training (and serve: the part of a rival, for the program "
-                 "itself)");
+                 "kernels, steps, accuracy or training (and serve: the part of a rival, for the "
+                 "program itself)");
     threads_.argument(a);
     a.option("rounds", rounds_, "turns of every contender; 0: the benchmark's own number");
     a.option("peers", peers_,
@@ -24,6 +25,8 @@ class Bench final : public Command {
     a.option("work", work_,
              "kernels: all or some of polar,polar_batch,muon,regularized,regularized_batch");
     a.repeated("size", sizes_, "kernels: M or M,N in place of the works' own sizes");
+    a.option("rules", rules_, "steps: all or some rules, such as adamw,muon.moonlight");
+    a.option("model", models_, "steps: all or some of gpt,vit, whose parameters are stepped");
     a.option("steps", steps_, "accuracy: steps of the polynomial methods");
     a.option_with_default("json", output_.json, "results as JSON, to a file or to stdout");
     a.option("output", output_.folder, "folder that gets bench.json and its report.html");
@@ -41,6 +44,14 @@ class Bench final : public Command {
       if (rounds_ > 0) bench.turns.rounds = rounds_;
       return bench_kernels(bench);
     }
+    if (what_ == "steps") {
+      BenchSteps bench{.rules = step_rules_named(rules_),
+                       .models = step_models_named(models_),
+                       .peers = peers.count(Peer::torch) != 0,
+                       .output = output_};
+      if (rounds_ > 0) bench.turns.rounds = rounds_;
+      return bench_steps(bench);
+    }
     if (what_ == "accuracy") return bench_accuracy({.steps = steps_, .output = output_});
     if (what_ == "training") {
       if (!output_.folder.empty()) {
@@ -54,7 +65,7 @@ class Bench final : public Command {
     }
     throw ConfigError({.place = "muonflow bench",
                        .what = "unknown benchmark '" + what_ + "'",
-                       .expected = "one of kernels, accuracy, training"});
+                       .expected = "one of kernels, steps, accuracy, training"});
   }
 
  private:
@@ -69,12 +80,14 @@ class Bench final : public Command {
   std::int64_t steps_ = 5;
   std::string peers_ = "all";
   std::string work_;
+  std::string rules_ = "all";
+  std::string models_ = "all";
   std::vector<std::string> sizes_;
   BenchOutput output_;
 };
 
 const Enrolled<Bench> enrolled{
-    "bench", "measures kernels, their accuracy or training beside other libraries",
+    "bench", "measures kernels, optimizer steps, accuracy or training beside other libraries",
     "muonflow bench kernels --size 512 --json bench.json"};
 
 }  // namespace
