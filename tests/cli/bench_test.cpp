@@ -107,6 +107,92 @@ TEST_F(BenchCommandTest, AFolderGetsDocumentAndPage) {
   EXPECT_NE(page.find("kernels-0-0"), std::string::npos);
 }
 
+// The document's form is that of bench kernels; sgd and adamw take everything, muon its matrices.
+TEST_F(BenchCommandTest, StepsOfRulesWithTheirStateAndAdamWBesideTheMemory) {
+  const auto result = run({"bench", "steps", "--rules", "sgd,adamw,muon.moonlight", "--model",
+                           "mlp", "--rounds", "1", "--peers", "none", "--output", "today"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  for (const char* word :
+       {"MLP", "sgd", "adamw", "muon.moonlight", "ms/step", "of the bandwidth"}) {
+    EXPECT_NE(result.out.find(word), std::string::npos) << word << "\n" << result.out;
+  }
+  const Json document = Json::parse(read_text_file(folder / "today/bench.json"));
+  EXPECT_EQ(document["kind"], "bench steps");
+  EXPECT_EQ(document["format"], 1);
+  ASSERT_EQ(document["rows"].size(), 3u);
+  const double parameters = document["rows"][0]["parameters"];
+  const std::array<std::string, 3> presets{"sgd", "adamw", "muon.moonlight+adamw"};
+  for (std::size_t r = 0; r < 3; ++r) {
+    const auto& row = document["rows"][r];
+    EXPECT_EQ(row["preset"], presets[r]);
+    EXPECT_EQ(row["cycle"], 1);
+    EXPECT_FALSE(row.contains("trouble"));
+    EXPECT_FALSE(row.contains("best_rival"));
+    EXPECT_EQ(row.contains("floor"), presets[r] == "adamw");
+    ASSERT_EQ(row["contenders"].size(), 1u);
+    const auto& ours = row["contenders"][0];
+    EXPECT_EQ(ours["samples"].size(), 1u);
+    EXPECT_EQ(ours["ratio"], 1.0);
+    EXPECT_NEAR(ours["parameters_per_second"].get<double>() * ours["median"].get<double>(),
+                parameters, 1e-6 * parameters);
+  }
+  const auto state = [&](std::size_t r) -> double {
+    return document["rows"][r]["contenders"][0]["state_bytes"];
+  };
+  EXPECT_EQ(state(0), 4 * parameters);  // one momentum
+  EXPECT_EQ(state(1), 8 * parameters);  // two moments
+  // One momentum of the matrices and two moments of the rest: the head and three biases.
+  EXPECT_EQ(state(2), 4 * parameters + 4 * (10 * 128 + 128 + 128 + 10));
+  // Each of three reads and a gradient's, three writes.
+  EXPECT_EQ(document["rows"][1]["floor"]["bytes"].get<double>(), 28 * parameters);
+  EXPECT_GT(document["rows"][1]["floor"]["fraction"].get<double>(), 0);
+  EXPECT_NE(read_text_file(folder / "today/report.html").find("rules-0-0"), std::string::npos);
+}
+
+TEST_F(BenchCommandTest, RulesThatRefreshAreTimedOverWholeCycles) {
+  const auto result = run({"bench", "steps", "--rules", "soap", "--model", "mlp", "--rounds", "1",
+                           "--peers", "none", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json document = Json::parse(result.out);
+  ASSERT_EQ(document["rows"].size(), 1u);
+  EXPECT_EQ(document["rows"][0]["cycle"], 10);
+  EXPECT_EQ(document["rows"][0]["preset"], "soap+adamw");
+  EXPECT_GT(document["rows"][0]["contenders"][0]["median"].get<double>(), 0);
+}
+
+// The same steps: what PyTorch's weights have become is what ours have.
+TEST_F(BenchCommandTest, PyTorchTakesTheSameSteps) {
+  if (run_shell("/usr/bin/python3 -c 'import torch, numpy' && echo yes").size() != 1) {
+    GTEST_SKIP() << "/usr/bin/python3 cannot import torch and numpy";
+  }
+  const auto result = run({"bench", "steps", "--rules", "sgd,adamw,muon", "--model", "mlp",
+                           "--rounds", "1", "--threads", "1", "--peers", "torch", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json document = Json::parse(result.out);
+  ASSERT_EQ(document["rows"].size(), 3u);
+  for (const auto& row : document["rows"]) {
+    ASSERT_GE(row["contenders"].size(), row["rule"] == "muon" ? 2u : 3u);
+    EXPECT_NE(row["best_rival"].get<std::string>().find("PyTorch"), std::string::npos);
+    const auto& ours = row["contenders"][0];
+    for (std::size_t i = 1; i < row["contenders"].size(); ++i) {
+      const auto& theirs = row["contenders"][i];
+      EXPECT_EQ(theirs["state_bytes"].get<double>(), ours["state_bytes"].get<double>());
+      // Rounding of float in weights that moved by a hundredth of their size, and of products.
+      EXPECT_LT(theirs["difference"].get<double>(), 1e-4) << theirs["name"];
+    }
+  }
+}
+
+// Where there is no script above, likewise.
+TEST_F(BenchCommandTest, ThePeerOfStepsIsSkippedWithALine) {
+  std::filesystem::copy_file(MUONFLOW_PROGRAM, folder / "program");
+  const auto lines = run_shell(
+      "./program bench steps --rules sgd --model mlp --rounds 1 --peers torch 2>/dev/null");
+  int skipped = 0;
+  for (const auto& line : lines) skipped += line.rfind("PyTorch: skipped", 0) == 0 ? 1 : 0;
+  EXPECT_EQ(skipped, 1);
+}
+
 TEST_F(BenchCommandTest, AccuracyOfEveryMethodInBothPrecisions) {
   const auto result = run({"bench", "accuracy", "--steps", "8", "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
@@ -189,6 +275,11 @@ TEST_F(BenchCommandTest, WrongRequests) {
   for (const char* size : {"", "0", "3,", "3x4", "1,2,3", "-5", "99999"}) {
     expect_refusal(run({"bench", "kernels", "--size", size}), 2, "--size");
   }
+  expect_refusal(run({"bench", "steps", "--rules", "adamv"}), 2, "adamw");
+  expect_refusal(run({"bench", "steps", "--rules", "muon.jordon"}), 2, "jordan");
+  expect_refusal(run({"bench", "steps", "--rules", ""}), 2, "--rules");
+  expect_refusal(run({"bench", "steps", "--model", "vits"}), 2, "vit");
+  expect_refusal(run({"bench", "steps", "--rules", "sgd", "--peers", "jax"}), 2, "--peers");
   expect_refusal(run({"bench", "training", "--output", "x"}), 2, "--output");
   expect_refusal(run({"bench", "accuracy", "--json", "no/such/folder.json"}), 1, "no/such");
 }

@@ -49,6 +49,29 @@ std::vector<StepTensor> vit_tensors() {
   return tensors;
 }
 
+std::vector<StepTensor> mlp_tensors() {
+  return {{"0.weight", {128, 64}, Role::hidden},  {"0.bias", {128}, Role::bias},
+          {"1.weight", {128, 128}, Role::hidden}, {"1.bias", {128}, Role::bias},
+          {"2.weight", {10, 128}, Role::head},    {"2.bias", {10}, Role::bias}};
+}
+
+std::vector<StepTensor> tensors_of(StepModel model) {
+  switch (model) {
+    case StepModel::gpt:
+      return gpt_tensors();
+    case StepModel::vit:
+      return vit_tensors();
+    case StepModel::mlp:
+      break;
+  }
+  return mlp_tensors();
+}
+
+std::string title_of(StepModel model) {
+  constexpr std::array<const char*, 3> kTitles{"GPT", "ViT", "MLP"};
+  return kTitles[static_cast<std::size_t>(model)];
+}
+
 }  // namespace
 
 std::string StepShapes::text() const {
@@ -59,9 +82,7 @@ std::string StepShapes::text() const {
 }
 
 StepShapes step_shapes(StepModel model) {
-  StepShapes shapes{.model = model,
-                    .title = {},
-                    .tensors = model == StepModel::gpt ? gpt_tensors() : vit_tensors()};
+  StepShapes shapes{.model = model, .title = {}, .tensors = tensors_of(model)};
   const auto rest = std::stable_partition(shapes.tensors.begin(), shapes.tensors.end(),
                                           [](const auto& t) { return t.role == Role::hidden; });
   shapes.matrices = static_cast<Index>(rest - shapes.tensors.begin());
@@ -70,9 +91,9 @@ StepShapes step_shapes(StepModel model) {
     shapes.parameters += element_count(tensor.shape);
     if (tensor.role == Role::hidden) in_matrices += element_count(tensor.shape);
   }
-  shapes.title =
-      fmt::format("{}, {:.1f}M parameters in {} matrices", model == StepModel::gpt ? "GPT" : "ViT",
-                  1e-6 * static_cast<double>(in_matrices), shapes.matrices);
+  const double million = 1e-6 * static_cast<double>(in_matrices);
+  shapes.title = fmt::format("{}, {:.{}f}M parameters in {} matrices", title_of(model), million,
+                             million < 0.1 ? 3 : 1, shapes.matrices);
   return shapes;
 }
 
@@ -85,12 +106,13 @@ std::vector<StepModel> step_models_named(const std::string& text) {
     if (at == kNames.end() && word != "all") {
       throw ConfigError({.place = "--model",
                          .what = "unknown model '" + word + "'",
-                         .expected = "all or some of gpt, vit"});
+                         .expected = "all or some of gpt, vit, mlp"});
     }
     for (std::size_t i = 0; i < kNames.size(); ++i) {
       const auto model = static_cast<StepModel>(i);
       const bool has = std::find(models.begin(), models.end(), model) != models.end();
-      if (!has && (word == "all" || word == kNames[i])) models.push_back(model);
+      if (!has && (word == kNames[i] || (word == "all" && model != StepModel::mlp)))
+        models.push_back(model);
     }
   }
   return models;

@@ -14,6 +14,7 @@ namespace muonflow::cli {
 enum class StepModel {
   gpt,  // of `bench training`: 6 layers of width 384, 256 tokens
   vit,  // 6 layers of width 192 on 64 patches of 4 x 4 x 3, 10 classes
+  mlp,  // three layers on 64 inputs, for a trial; not among "all"
 };
 
 struct StepTensor {
@@ -35,12 +36,12 @@ struct StepShapes {
 
 StepShapes step_shapes(StepModel model);
 
-// "all" or names joined by commas. Throws ConfigError.
+// "all" (gpt, vit) or names joined by commas. Throws ConfigError.
 std::vector<StepModel> step_models_named(const std::string& text);
 
 }  // namespace muonflow::cli
 
 template <>
 struct muonflow::EnumNames<muonflow::cli::StepModel> {
-  static constexpr std::array<std::string_view, 2> names{"gpt", "vit"};
+  static constexpr std::array<std::string_view, 3> names{"gpt", "vit", "mlp"};
 };

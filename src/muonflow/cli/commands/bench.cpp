@@ -26,7 +26,8 @@ class Bench final : public Command {
              "kernels: all or some of polar,polar_batch,muon,regularized,regularized_batch");
     a.repeated("size", sizes_, "kernels: M or M,N in place of the works' own sizes");
     a.option("rules", rules_, "steps: all or some rules, such as adamw,muon.moonlight");
-    a.option("model", models_, "steps: all or some of gpt,vit, whose parameters are stepped");
+    a.option("model", models_,
+             "steps: all (gpt,vit) or some of gpt,vit,mlp, whose parameters are stepped");
     a.option("steps", steps_, "accuracy: steps of the polynomial methods");
     a.option_with_default("json", output_.json, "results as JSON, to a file or to stdout");
     a.option("output", output_.folder, "folder that gets bench.json and its report.html");
