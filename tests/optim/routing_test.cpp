@@ -279,9 +279,10 @@ TEST(Matrices, FollowTheLayout) {
   // Two query heads and one key and one value head, all of two rows.
   EXPECT_EQ(sizes(matrices_of({8, 4}, Role::hidden, automatic, {4, 2, 2}, 2)),
             (Sizes{{2, 4}, {2, 4}, {2, 4}, {2, 4}}));
-  EXPECT_MENTIONS(
-      message_of<ConfigError>([&] { matrices_of({2, 3, 4}, Role::hidden, automatic, {}, 2); }),
-      "num_heads 2: expected a matrix");
+  EXPECT_MENTIONS(message_of<ConfigError>([&] {
+                    matrices_of({2, 3, 4}, Role::hidden, automatic, {}, 2);
+                  }),
+                  "num_heads 2: expected a matrix");
 }
 
 TEST(Patterns, MatchStarsAndQuestionMarks) {
