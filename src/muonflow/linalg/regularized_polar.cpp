@@ -78,8 +78,8 @@ RegularizedPolar by_iteration(MatrixRef<T> x, double epsilon, double divisor, bo
   Scratch::Frame frame(scratch);
   MatrixMap<U> y = frame.matrix<U>(x.rows(), x.cols());
   y = x.template cast<U>();
-  // 1024 u, amplified rounding stays below the error that float has from the input's condition (128
-  // u gives the same digits at 512 x 512 and condition 1e4, and a sixth more time).
+  // In float, rounding amplified to 1024 u stays below the error from the condition of the input
+  // (128 u gives the same digits at 512 x 512 and condition 1e4, and a sixth more time).
   const NewtonSchulz iteration{.divisor = divisor,
                                .shift = epsilon / divisor,
                                .error = (same ? 16 : 0.25) * kRoundoff,
