@@ -58,5 +58,22 @@ TYPED_TEST(ProbeTest, IsTheProductOnAnyNumberOfThreads) {
   }
 }
 
+TYPED_TEST(ProbeTest, TheSumOfProductsOfEntries) {
+  using T = TypeParam;
+  for (const auto& [m, n] : {std::pair<Index, Index>{1, 1}, {3, 2100}, {70, 65}, {300, 9}}) {
+    reference::Strided<T> a(reference::gaussian(m, n, 4).template cast<T>(), 3);
+    const Matrix<T> b = reference::gaussian(m, n, 5).template cast<T>();
+    set_threads(1);
+    const double one = entry_dot<T>(a.ref(), b);
+    set_threads(4);
+    EXPECT_EQ(entry_dot<T>(a.ref(), b), one);
+    set_threads(0);
+    const Matrix<double> exact = a.values().template cast<double>();
+    const double size = exact.norm() * b.template cast<double>().norm();
+    EXPECT_NEAR(one, exact.cwiseProduct(b.template cast<double>()).sum(),
+                64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+  }
+}
+
 }  // namespace
 }  // namespace muonflow::linalg::detail

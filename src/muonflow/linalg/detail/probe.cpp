@@ -1,6 +1,7 @@
 #include "muonflow/linalg/detail/probe.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "muonflow/core/parallel.hpp"
 
@@ -77,6 +78,30 @@ void up(Index cols, const T* row, const T* v, Index v_stride, T* to, Index to_st
   }
 }
 
+// Short runs in T, added in double.
+template <class T>
+double dot_row(Index cols, const T* a, const T* b) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  constexpr Index kRun = 1024;
+  double total = 0;
+  Index j = 0;
+  while (j + 2 * lanes <= cols) {
+    auto sum0 = hn::Zero(d);
+    auto sum1 = hn::Zero(d);
+    const Index end = std::min(cols, j + kRun);
+    for (; j + 2 * lanes <= end; j += 2 * lanes) {
+      sum0 = hn::MulAdd(hn::LoadU(d, a + j), hn::LoadU(d, b + j), sum0);
+      sum1 = hn::MulAdd(hn::LoadU(d, a + j + lanes), hn::LoadU(d, b + j + lanes), sum1);
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))));
+  }
+  for (; j < cols; ++j) total += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+  return total;
+}
+double dot_row_float(Index cols, const float* a, const float* b) { return dot_row(cols, a, b); }
+double dot_row_double(Index cols, const double* a, const double* b) { return dot_row(cols, a, b); }
+
 template <class T>
 void down_any(Index count, Index rows, Index width, const T* a, Index stride, const T* v,
               Index v_stride, T* to, Index to_stride) {
@@ -151,6 +176,8 @@ HWY_EXPORT(down_float);
 HWY_EXPORT(down_double);
 HWY_EXPORT(up_float);
 HWY_EXPORT(up_double);
+HWY_EXPORT(dot_row_float);
+HWY_EXPORT(dot_row_double);
 
 namespace {
 
@@ -169,6 +196,13 @@ void dispatch_up(A... a) {
 void dispatch_up(Index count, Index rows, Index cols, const double* a, Index stride,
                  const double* v, Index v_stride, double* to, Index to_stride) {
   HWY_DYNAMIC_DISPATCH(up_double)(count, rows, cols, a, stride, v, v_stride, to, to_stride);
+}
+
+double dispatch_dot(Index cols, const float* a, const float* b) {
+  return HWY_DYNAMIC_DISPATCH(dot_row_float)(cols, a, b);
+}
+double dispatch_dot(Index cols, const double* a, const double* b) {
+  return HWY_DYNAMIC_DISPATCH(dot_row_double)(cols, a, b);
 }
 
 // Pieces are cut by the shape alone, in whole cache lines; each is summed in one order.
@@ -201,9 +235,33 @@ void apply_up(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>& t
                });
 }
 
+template <class T>
+double entry_dot(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b) {
+  // Parts of the rows by the shape alone.
+  constexpr Index kParts = 16;
+  std::array<double, kParts> sums{};
+  const Index parts = std::min(kParts, a.rows());
+  const Index a_part = a.size() / std::max<Index>(1, parts);
+  parallel_for(parts, std::max<Index>(1, kWorthAThread / std::max<Index>(1, a_part)),
+               [&](Index begin, Index end) {
+                 for (Index p = begin; p < end; ++p) {
+                   double sum = 0;
+                   for (Index i = a.rows() * p / parts; i < a.rows() * (p + 1) / parts; ++i) {
+                     sum += dispatch_dot(a.cols(), a.data() + i * a.outerStride(),
+                                         b.data() + i * b.outerStride());
+                   }
+                   sums[static_cast<std::size_t>(p)] = sum;
+                 }
+               });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
 #define MUONFLOW_INSTANTIATE(T)                                                              \
   template void apply_down<T>(const ConstMatrixRef<T>&, const MatrixMap<T>&, MatrixMap<T>&); \
-  template void apply_up<T>(const ConstMatrixRef<T>&, const MatrixMap<T>&, MatrixMap<T>&);
+  template void apply_up<T>(const ConstMatrixRef<T>&, const MatrixMap<T>&, MatrixMap<T>&);   \
+  template double entry_dot<T>(const ConstMatrixRef<T>&, const ConstMatrixRef<T>&);
 MUONFLOW_INSTANTIATE(float)
 MUONFLOW_INSTANTIATE(double)
 #undef MUONFLOW_INSTANTIATE

@@ -13,4 +13,9 @@ void apply_down(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>&
 template <class T>
 void apply_up(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>& to);
 
+// Sum of a_ij b_ij: each row in T, in vectors, the rows in double. Same bits for any number of
+// threads.
+template <class T>
+double entry_dot(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b);
+
 }  // namespace muonflow::linalg::detail

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include "muonflow/core/rng.hpp"
 #include "muonflow/linalg/detail/probe.hpp"
-#include "muonflow/linalg/eigh.hpp"
 #include "muonflow/linalg/norms.hpp"
 
 namespace muonflow::linalg {
@@ -75,7 +75,11 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   MatrixMap<T> ev = rows_of(ev_hv, 0, k);
   MatrixMap<T> hv = rows_of(ev_hv, k, k);
   Rng rng(0x9a11, 0);
-  for (Index i = 0; i < v.size(); ++i) v.data()[i] = rng.uniform() < 0.5 ? T(-1) : T(1);
+  std::uint64_t signs = 0;
+  for (Index i = 0; i < v.size(); ++i) {
+    if (i % 64 == 0) signs = rng.bits64();
+    v.data()[i] = (signs >> (i % 64)) & 1 ? T(1) : T(-1);
+  }
 
   by_x.down(v, xv);
   by_q.down(v, qv);
@@ -95,7 +99,7 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   quality.orthogonality_error = std::sqrt(pair_sum(ev, ev) / probes / rows);
   quality.residual = std::sqrt(pair_sum(qv, qv) / probes) / norm;
   quality.asymmetry = std::sqrt(pair_sum(skew, skew) / probes) / norm;
-  quality.pairing = dot<T>(q, x);
+  quality.pairing = detail::entry_dot<T>(q, x);
   // tr H = <Q, X>; tr H E and tr H E^2 by the probes.
   const double first = pair_sum(hv, ev) / probes;
   const double second = pair_sum(hv, eev) / probes;
@@ -111,17 +115,14 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
     if (size > std::abs(farthest)) farthest = std::copysign(size, row_dot(ev, i, eev, i));
   }
   quality.worst_singular_value = std::sqrt(std::max(0.0, 1 + farthest));
-  // Rayleigh and Ritz on the span of the probes, which are nearly orthogonal, of length sqrt(m).
-  MatrixMap<double> projected = frame.matrix<double>(k, k);
-  for (Index i = 0; i < k; ++i) {
-    for (Index j = 0; j < k; ++j) projected(i, j) = row_dot(v, i, hv, j) / rows;
-  }
-  projected = (0.5 * (projected + projected.transpose())).eval();
-  const std::span<double> ritz_values = frame.values<double>(k);
-  if (projected.allFinite() && eigh_in_place<double>(projected, ritz_values.data(), scratch).ok()) {
-    const double mean = quality.pairing / rows;
-    quality.definiteness = mean != 0 ? ritz_values.front() / std::abs(mean) : 0;
-  }
+  // Rayleigh and Ritz on the span of the two probes, which are nearly orthogonal, of length
+  // sqrt(m).
+  const double a = row_dot(v, 0, hv, 0) / rows;
+  const double c = row_dot(v, 1, hv, 1) / rows;
+  const double b = 0.5 * (row_dot(v, 0, hv, 1) + row_dot(v, 1, hv, 0)) / rows;
+  const double mean = quality.pairing / rows;
+  const double smallest = 0.5 * (a + c) - std::hypot(0.5 * (a - c), b);
+  quality.definiteness = mean != 0 ? smallest / std::abs(mean) : 0;
   return quality;
 }
 

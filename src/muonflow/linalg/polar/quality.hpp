@@ -22,7 +22,7 @@ struct PolarQuality {
   // the polar factor of Q.
   double definiteness = 0;
   double dual_gap = 0;  // 1 - <Q, X> / ||Q||_*, with ||Q||_* = tr H (I + E)^(-1/2) to second order
-  double pairing = 0;   // <Q, X>, exact
+  double pairing = 0;   // <Q, X>, to the rounding of its sum
   IterationReport iteration{};
 };
 
