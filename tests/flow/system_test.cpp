@@ -41,10 +41,12 @@ TEST_P(EveryGeometry, VelocityAndMeansAreThoseOfTheParticles) {
   Matrix<double> V;
   Kinetic kinetic;
   ASSERT_TRUE(problem.system.velocity(P, V, kinetic).ok());
-  EXPECT_TRUE(V == 2 * expected);
-  // Sums of 30 numbers in another grouping.
-  EXPECT_NEAR(kinetic.potential, value, 60 * 1e-16 * value);
-  EXPECT_NEAR(kinetic.rate, pairing, 60 * 1e-16 * pairing);
+  // Kernels that take sixteen matrices at a time round in another order: some roundings times the
+  // condition of the map, s_max / epsilon of at most 500 here.
+  constexpr double kTolerance = 500 * 60 * 1e-16;
+  EXPECT_LE((V - 2 * expected).norm(), kTolerance * expected.norm());
+  EXPECT_NEAR(kinetic.potential, value, kTolerance * value);
+  EXPECT_NEAR(kinetic.rate, pairing, kTolerance * pairing);
 }
 
 TEST_P(EveryGeometry, PotentialsOfScaledMomenta) {

@@ -15,6 +15,8 @@ namespace {
 // the numbers (the order of sums), so it does not depend on the machine.
 constexpr Index kChunk = 64;
 
+constexpr Index kGroup = 16;
+
 constexpr Index kLanesPerThread = 8;
 
 // Particles that make a thread worth waking: some 50 us of decompositions, of which one takes about
@@ -36,12 +38,13 @@ Index grain_of(const Layout& layout) {
 template <class T>
 struct System<T>::Scratch {
   std::vector<linalg::Workspace<T>> lanes;
-  Matrix<T> tape;                 // [N, tape_width]
-  Matrix<double> sums;            // [chunks, q]
-  std::vector<double> z, r;       // [q]
-  std::vector<Outcome> trouble;   // [lanes]
-  std::vector<Kinetic> kinetics;  // [N]
-  Matrix<double> values;          // [N, scales]
+  Matrix<T> tape;                    // [N, tape_width]
+  Matrix<double> sums;               // [chunks, q]
+  std::vector<double> z, r;          // [q]
+  std::vector<Outcome> trouble;      // [lanes]
+  std::vector<Kinetic> kinetics;     // [N]
+  std::vector<double> phi, pairing;  // [N], of one block
+  Matrix<double> values;             // [N, scales]
 
   // Calls body(begin, end, workspace) on contiguous runs of [0, count); `grain` is the least that
   // is worth a thread. More lanes than threads, handed out one by one: a thread whose processor is
@@ -141,27 +144,44 @@ Outcome System<T>::force(const Matrix<T>& W, Matrix<T>& G, double& J) const {
 
 template <class T>
 Outcome System<T>::velocity(const Matrix<T>& P, Matrix<T>& V, Kinetic& kinetic) const {
+  const auto particles = static_cast<std::size_t>(layout_.particles());
   auto& kinetics = scratch_->kinetics;
-  kinetics.resize(static_cast<std::size_t>(layout_.particles()));
+  kinetics.assign(particles, {});
+  scratch_->phi.resize(particles);
+  scratch_->pairing.resize(particles);
   V.resize(P.rows(), P.cols());
-  const auto body = [&](Index begin, Index end, auto& workspace) {
+  // Runs of whole groups, so that kernels that take 16 matrices at a time are full.
+  const auto body = [&](Index group, Index end_group, auto& workspace) {
+    const Index begin = group * kGroup;
+    const Index end = std::min(end_group * kGroup, layout_.particles());
+    const auto first = static_cast<std::size_t>(begin),
+               count = static_cast<std::size_t>(end - begin);
+    const auto phi = std::span(scratch_->phi).subspan(first, count);
+    const auto pairing = std::span(scratch_->pairing).subspan(first, count);
     V.middleRows(begin, end - begin) = P.middleRows(begin, end - begin);
-    for (Index i = begin; i < end; ++i) {
-      Kinetic& sum = kinetics[static_cast<std::size_t>(i)];
-      sum = {};
-      for (std::size_t b = 0; b < geometries_.size(); ++b) {
-        const auto& [potential, weight] = geometries_[b];
-        auto v = block_of(V.row(i).data(), layout_.blocks()[b]);
-        const auto found = potential->value_and_gradient(v, workspace);
-        if (!found.outcome.ok()) return found.outcome;
-        if (weight != 1) v *= static_cast<T>(weight);
-        sum.potential += weight * found.value;
-        sum.rate += weight * found.pairing;
+    for (std::size_t b = 0; b < geometries_.size(); ++b) {
+      const auto& [potential, weight] = geometries_[b];
+      const auto& block = layout_.blocks()[b];
+      const geometry::Batch<T> batch{.data = V.row(begin).data() + block.offset,
+                                     .count = end - begin,
+                                     .rows = block.rows,
+                                     .cols = block.cols,
+                                     .stride = layout_.width()};
+      if (auto o = potential->values_and_gradients(batch, phi, pairing, workspace); !o.ok())
+        return o;
+      if (weight != 1) {
+        V.block(begin, block.offset, end - begin, block.size()) *= static_cast<T>(weight);
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        kinetics[first + i].potential += weight * phi[i];
+        kinetics[first + i].rate += weight * pairing[i];
       }
     }
     return Outcome{};
   };
-  if (auto o = scratch_->over(layout_.particles(), grain_of(layout_), body); !o.ok()) return o;
+  const Index groups = (layout_.particles() + kGroup - 1) / kGroup;
+  const Index grain = (grain_of(layout_) + kGroup - 1) / kGroup;
+  if (auto o = scratch_->over(groups, grain, body); !o.ok()) return o;
   kinetic = {};
   for (const auto& one : kinetics) {
     kinetic.potential += one.potential;

@@ -32,6 +32,21 @@ struct ValueAndGradient {
   double pairing = 0;  // <P, grad Phi(P)>, the rate at which damping eats energy
 };
 
+// Matrices of one shape in rows of memory: matrix i is [rows, cols], contiguous, at data + i
+// stride.
+template <class T>
+struct Batch {
+  T* data = nullptr;
+  Index count = 0;
+  Index rows = 0;
+  Index cols = 0;
+  Index stride = 0;
+
+  MatrixMap<T> operator[](Index i) const {
+    return {data + i * stride, rows, cols, Eigen::OuterStride<>(cols)};
+  }
+};
+
 template <class T>
 class Potential {
  public:
@@ -58,6 +73,21 @@ class Potential {
     result.value = value(before, workspace);
     result.pairing = linalg::dot<T>(before, p);
     return result;
+  }
+
+  // value_and_gradient of every matrix of a batch: p[i] <- grad Phi(p[i]), values [count] and
+  // pairings [count] as there. What matrix i gets does not depend on its neighbours. The first
+  // trouble ends it, and some matrices are then done and others not.
+  virtual Outcome values_and_gradients(const Batch<T>& p, std::span<double> values,
+                                       std::span<double> pairings,
+                                       linalg::Workspace<T>& workspace) const {
+    for (Index i = 0; i < p.count; ++i) {
+      const auto found = value_and_gradient(p[i], workspace);
+      if (!found.outcome.ok()) return found.outcome;
+      values[static_cast<std::size_t>(i)] = found.value;
+      pairings[static_cast<std::size_t>(i)] = found.pairing;
+    }
+    return {};
   }
 
   // values[j] <- Phi(scales[j] P); geometries that need a decomposition compute it once.

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "muonflow/geometry/detail/over_contiguous.hpp"
 #include "muonflow/geometry/detail/unit_ball.hpp"
+#include "muonflow/linalg/batched/batched_regularized_polar.hpp"
 #include "muonflow/linalg/svd.hpp"
 
 namespace muonflow::geometry {
@@ -43,6 +45,26 @@ ValueAndGradient SmoothedNuclear<T>::value_and_gradient(MatrixRef<T> p,
                                                         linalg::Workspace<T>& workspace) const {
   const auto result = linalg::regularized_polar_with_potential<T>(p, options_.epsilon, workspace);
   return {.outcome = result.outcome, .value = result.potential, .pairing = result.pairing};
+}
+
+template <class T>
+Outcome SmoothedNuclear<T>::values_and_gradients(const Batch<T>& p, std::span<double> values,
+                                                 std::span<double> pairings,
+                                                 linalg::Workspace<T>& workspace) const {
+  const bool tiny = std::min(p.rows, p.cols) <= linalg::kMaxBatchedRows &&
+                    std::max(p.rows, p.cols) <= linalg::kMaxBatchedCols;
+  if (!tiny || options_.kernel == BatchKernel::reference) {
+    return Potential<T>::values_and_gradients(p, values, pairings, workspace);
+  }
+  const linalg::BatchedRegularizedPolar map{.epsilon = options_.epsilon};
+  return detail::over_contiguous(p, workspace, [&](T* x, Index first, Index count) -> Outcome {
+    const auto at = static_cast<std::size_t>(first);
+    const auto size = static_cast<std::size_t>(count);
+    const auto outcome = linalg::batched_regularized_polar<T>(
+        x, count, p.rows, p.cols, map,
+        {.potential = values.subspan(at, size), .pairing = pairings.subspan(at, size)});
+    return {.status = outcome.status};
+  });
 }
 
 template <class T>
