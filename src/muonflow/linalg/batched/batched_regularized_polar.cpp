@@ -69,7 +69,7 @@ struct BlockValues {
 // The lanes that the quick path leaves; nothing but not finite entries where there is none.
 template <class T>
 detail::SmoothedRootResult quick_path(T* block, Index rows, Index cols, BlockValues& values,
-                                      const InverseRootTable* table, std::byte* scratch) {
+                                      const PartialFractionsTable* table, std::byte* scratch) {
   if constexpr (std::is_same_v<T, float>) {
     if (table != nullptr) {
       return detail::smoothed_root(block, rows, cols, values.epsilon.data(), *table,
@@ -85,10 +85,10 @@ BatchOutcome run(const detail::BlockSource<T>& source, const BatchedRegularizedP
   check(options, norms, source.count);
   const Index rows = source.short_side();
   const Index cols = source.long_side();
-  const InverseRootTable* table = nullptr;
+  const PartialFractionsTable* table = nullptr;
   std::size_t bytes = detail::jacobi_scratch<T>(rows, cols);
   if (std::is_same_v<T, float> && options.kernel == BatchedKernel::automatic) {
-    table = &InverseRootTable::shared(std::clamp(options.error, 1e-8, 1e-1));
+    table = &PartialFractionsTable::shared(std::clamp(options.error, 1e-8, 1e-1));
     bytes = std::max(bytes, detail::smoothed_root_scratch(rows, cols));
   }
   return detail::over_blocks<T>(source, [&](T* block, Index first, Index lanes) {

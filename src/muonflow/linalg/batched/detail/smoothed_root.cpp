@@ -20,9 +20,9 @@ namespace {
 
 using Double = Lane<double>;
 constexpr Index kLanes = lanes<double>();
-constexpr int kPoles = InverseRoot::kMaxPoles;
+constexpr int kPoles = PartialFractions::kMaxPoles;
 // epsilon^2 / ||A||_F that the table serves; the Gram matrix in double is then good for 1e-8.
-constexpr double kLeastQuotient = 1.0 / (1 << (InverseRootTable::kRows - 1));
+constexpr double kLeastQuotient = 1.0 / (1 << (PartialFractionsTable::kRows - 1));
 // Squares, and products of two of them, are doubles to rely on in this range of epsilon.
 constexpr double kLeastEpsilon = 1e-60;
 constexpr double kLargestEpsilon = 1e60;
@@ -41,14 +41,14 @@ struct Fractions {
   int poles = 0;
 
   // least: the smallest eigenvalue in units of the largest, positive and at most 1 to rounding.
-  HWY_INLINE void choose(const double* least, const InverseRootTable& table) {
-    const InverseRoot* rows[kLanes];
+  HWY_INLINE void choose(const double* least, const PartialFractionsTable& table) {
+    const PartialFractions* rows[kLanes];
     bool same = true;
     poles = 0;
     for (Index k = 0; k < kLanes; ++k) {
       // least in [2^-row, 2^(1 - row))
       const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(least[k]) >> 52);
-      const int row = std::clamp(1023 - exponent, 1, InverseRootTable::kRows - 1);
+      const int row = std::clamp(1023 - exponent, 1, PartialFractionsTable::kRows - 1);
       rows[k] = &table[row];
       same = same && rows[k] == rows[0];
       poles = std::max(poles, rows[k]->poles);
@@ -93,8 +93,8 @@ struct Memory {
 
 // root <- A^(-1/2) by partial fractions, with the two sums of closed_root-inl.hpp.
 HWY_INLINE ClosedRoot fractional_root(const Memory& memory, Index tiles, const double* least,
-                                      const InverseRootTable& table, Double scale, Double squares,
-                                      Double eps2) {
+                                      const PartialFractionsTable& table, Double scale,
+                                      Double squares, Double eps2) {
   const Tag<double> d;
   const Double root_scale = hn::Sqrt(scale);
   Fractions fractions;
@@ -149,7 +149,7 @@ HWY_INLINE ClosedRoot closed_root(const Memory& memory, Index rows, Double squar
 
 // The matrices of one group; returns the lanes that are not finite and those left.
 HWY_INLINE SmoothedRootResult group(float* block, Index rows, Index cols, const double* epsilon,
-                                    const InverseRootTable& table, double* potential,
+                                    const PartialFractionsTable& table, double* potential,
                                     double* pairing, const Memory& memory, Index tiles) {
   const Tag<double> d;
   const hn::Rebind<float, Tag<double>> single;
@@ -236,7 +236,7 @@ std::size_t bytes(Index rows, Index cols) {
 }
 
 SmoothedRootResult run(float* block, Index rows, Index cols, const double* epsilon,
-                       const InverseRootTable& table, double* potential, double* pairing,
+                       const PartialFractionsTable& table, double* potential, double* pairing,
                        std::byte* scratch) {
   const Index tiles = tiles_across(rows);
   const Memory memory(scratch, tiles, cols);
@@ -253,7 +253,7 @@ SmoothedRootResult run(float* block, Index rows, Index cols, const double* epsil
 }  // namespace
 std::size_t smoothed_root_bytes(Index rows, Index cols) { return bytes(rows, cols); }
 SmoothedRootResult smoothed_root_run(float* block, Index rows, Index cols, const double* epsilon,
-                                     const InverseRootTable& table, double* potential,
+                                     const PartialFractionsTable& table, double* potential,
                                      double* pairing, std::byte* scratch) {
   return run(block, rows, cols, epsilon, table, potential, pairing, scratch);
 }
@@ -270,8 +270,8 @@ std::size_t smoothed_root_scratch(Index rows, Index cols) {
   return HWY_DYNAMIC_DISPATCH(smoothed_root_bytes)(rows, cols);
 }
 SmoothedRootResult smoothed_root(float* block, Index rows, Index cols, const double* epsilon,
-                                 const InverseRootTable& table, double* potential, double* pairing,
-                                 std::byte* scratch) {
+                                 const PartialFractionsTable& table, double* potential,
+                                 double* pairing, std::byte* scratch) {
   return HWY_DYNAMIC_DISPATCH(smoothed_root_run)(block, rows, cols, epsilon, table, potential,
                                                  pairing, scratch);
 }

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "muonflow/linalg/batched/interleaved.hpp"
-#include "muonflow/linalg/batched/inverse_root.hpp"
+#include "muonflow/linalg/batched/partial_fractions.hpp"
 
 namespace muonflow::linalg::detail {
 
@@ -18,7 +18,7 @@ struct SmoothedRootResult {
 // pairing. `scratch` holds smoothed_root_scratch(rows, cols) bytes, aligned to 64.
 std::size_t smoothed_root_scratch(Index rows, Index cols);
 SmoothedRootResult smoothed_root(float* block, Index rows, Index cols, const double* epsilon,
-                                 const InverseRootTable& table, double* potential, double* pairing,
-                                 std::byte* scratch);
+                                 const PartialFractionsTable& table, double* potential,
+                                 double* pairing, std::byte* scratch);
 
 }  // namespace muonflow::linalg::detail

@@ -1,4 +1,4 @@
-#include "muonflow/linalg/batched/inverse_root.hpp"
+#include "muonflow/linalg/batched/partial_fractions.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ struct Ripple {
   double largest = 0;
   int alternations = 0;
 };
-Ripple ripple(const InverseRoot& f, double q) {
+Ripple ripple(const PartialFractions& f, double q) {
   Ripple result;
   double last = 0;
   constexpr int kPoints = 20000;
@@ -28,10 +28,10 @@ Ripple ripple(const InverseRoot& f, double q) {
   return result;
 }
 
-TEST(InverseRoot, TheErrorIsTheOnePromisedAndEquioscillates) {
+TEST(PartialFractions, TheErrorIsTheOnePromisedAndEquioscillates) {
   for (const double q : {0.5, 1e-2, 1e-4, 1.0 / (1 << 26)}) {
     for (const int poles : {1, 2, 3, 5, 8, 12}) {
-      const InverseRoot f = inverse_root(q, poles);
+      const PartialFractions f = partial_fractions(q, poles);
       const Ripple found = ripple(f, q);
       // Roundoff of a sum of `poles` terms.
       EXPECT_NEAR(found.largest, f.error, 1e-6 * f.error + 1e-14) << q << ' ' << poles;
@@ -48,26 +48,26 @@ TEST(InverseRoot, TheErrorIsTheOnePromisedAndEquioscillates) {
 }
 
 // One pole is the weighted Halley step of QDWH, X (a + b X^2) / (1 + c X^2), up to centring.
-TEST(InverseRoot, OnePoleIsTheHalleyStep) {
+TEST(PartialFractions, OnePoleIsTheHalleyStep) {
   const double l = 1e-3;
   const double dd = std::cbrt(4 * (1 - l * l) / std::pow(l, 4));
   const double a = std::sqrt(1 + dd) +
                    0.5 * std::sqrt(8 - 4 * dd + 8 * (2 - l * l) / (l * l * std::sqrt(1 + dd)));
   const double b = (a - 1) * (a - 1) / 4;
   const double c = a + b - 1;
-  const InverseRoot f = inverse_root(l * l, 1);
+  const PartialFractions f = partial_fractions(l * l, 1);
   EXPECT_NEAR(f.pole[0], 1 / c, 1e-9 / c);
   EXPECT_NEAR(f.weight[0], a / b - 1 / c, 1e-9 * a / b);
 }
 
-TEST(InverseRootTable, EachRowServesItsInterval) {
-  const InverseRootTable& table = InverseRootTable::shared(1e-6);
-  EXPECT_EQ(&table, &InverseRootTable::shared(1e-6));
-  for (int k = 1; k < InverseRootTable::kRows; ++k) {
+TEST(PartialFractionsTable, EachRowServesItsInterval) {
+  const PartialFractionsTable& table = PartialFractionsTable::shared(1e-6);
+  EXPECT_EQ(&table, &PartialFractionsTable::shared(1e-6));
+  for (int k = 1; k < PartialFractionsTable::kRows; ++k) {
     const double q = std::ldexp(1.0, -k);
     EXPECT_LE(ripple(table[k], q).largest, 1e-6 * (1 + 1e-6)) << k;
     if (table[k].poles > 1) {
-      EXPECT_GT(inverse_root(q, table[k].poles - 1).error, 1e-6) << k;
+      EXPECT_GT(partial_fractions(q, table[k].poles - 1).error, 1e-6) << k;
     }
   }
 }

@@ -13,7 +13,7 @@
 
 namespace muonflow::linalg {
 
-struct InverseRoot {
+struct PartialFractions {
   static constexpr int kMaxPoles = 24;
 
   int poles = 0;
@@ -27,26 +27,26 @@ struct InverseRoot {
 };
 
 // With so many poles on [q, 1], 0 < q < 1, 1 <= poles <= kMaxPoles.
-InverseRoot inverse_root(double q, int poles);
+PartialFractions partial_fractions(double q, int poles);
 // With the fewest poles whose error is at most `error` (kMaxPoles where none is).
-InverseRoot inverse_root_to(double q, double error);
+PartialFractions partial_fractions_to(double q, double error);
 
-// One InverseRoot for each power of two, so that a matrix finds its own from an exponent:
+// One PartialFractions for each power of two, so that a matrix finds its own from an exponent:
 // row k serves [2^-k, 1]; row 0 is row 1.
-class InverseRootTable {
+class PartialFractionsTable {
  public:
   static constexpr int kRows = 27;
 
-  explicit InverseRootTable(double error);
+  explicit PartialFractionsTable(double error);
   double error() const { return error_; }
-  const InverseRoot& operator[](int k) const { return rows_[static_cast<std::size_t>(k)]; }
+  const PartialFractions& operator[](int k) const { return rows_[static_cast<std::size_t>(k)]; }
 
   // The table for an error; those asked for are made once and kept for the process.
-  static const InverseRootTable& shared(double error);
+  static const PartialFractionsTable& shared(double error);
 
  private:
   double error_;
-  std::vector<InverseRoot> rows_;
+  std::vector<PartialFractions> rows_;
 };
 
 }  // namespace muonflow::linalg
