@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/peak.cpp"

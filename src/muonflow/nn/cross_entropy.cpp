@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 #include "muonflow/nn/detail/check.hpp"
 #include "muonflow/nn/detail/row_cuts.hpp"
-#include "muonflow/nn/detail/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/nn/cross_entropy.cpp"

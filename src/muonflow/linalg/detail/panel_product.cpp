@@ -7,6 +7,7 @@
 
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/linalg/detail/transpose.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/detail/panel_product.cpp"

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/detail/probe.cpp"

@@ -1,5 +1,7 @@
 #include "muonflow/linalg/detail/small_gemm.hpp"
 
+#include "muonflow/linalg/simd_targets.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/detail/small_gemm.cpp"
 #include <hwy/foreach_target.h>

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "muonflow/linalg/simd_targets.hpp"
 #include "muonflow/nn/buffer.hpp"
-#include "muonflow/nn/detail/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/nn/detail/attention_head.cpp"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "muonflow/linalg/batched/detail/power_scale.hpp"
-#include "muonflow/linalg/batched/detail/simd_targets.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/batched/detail/jacobi.cpp"

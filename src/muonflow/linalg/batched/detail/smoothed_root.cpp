@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstddef>
 
-#include "muonflow/linalg/batched/detail/simd_targets.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/batched/detail/smoothed_root.cpp"

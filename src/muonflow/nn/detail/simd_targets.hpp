@@ -1,9 +1,0 @@
-// The instruction sets for which this room's vector loops are compiled; to be included before any
-// Highway header.
-//
-// Left out: SSSE3 and SSE4 (processors of before 2013 take the scalar loops), which halves the time
-// to compile, and SVE, whose vectors cannot be members of an array.
-#pragma once
-
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_SSE4 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
