@@ -5,7 +5,7 @@
 #include <span>
 
 #include "muonflow/core/error.hpp"
-#include "muonflow/linalg/detail/blas.hpp"
+#include "muonflow/linalg/detail/factorizations.hpp"
 #include "muonflow/linalg/detail/one_thread.hpp"
 #include "muonflow/linalg/gemm.hpp"
 #include "muonflow/linalg/norms.hpp"
@@ -78,8 +78,8 @@ void solve(const ConstMatrixRef<T>& u, const ConstMatrixRef<T>& v, MatrixRef<T> 
   right = v + u;
   int info = 0;
   const detail::OneThread one_thread;
-  detail::getrf(n, n, factor.data(), n, pivots, &info);  // v has a dominant spectrum: info is 0
-  detail::getrs('N', n, n, factor.data(), n, pivots, right.data(), n, &info);
+  detail::getrf(n, factor.data(), n, pivots, &info);  // v has a dominant spectrum: info is 0
+  detail::getrs('N', n, n, factor.data(), n, pivots, right.data(), n);
   x = right;
 }
 

@@ -1,5 +1,6 @@
-// The Fortran symbols of BLAS and LAPACK that this room calls, overloaded on the scalar type. The
-// last arguments are the hidden lengths of character arguments.
+// BLAS's products and LAPACK's singular values, eigenvalues and LQ, overloaded on the scalar type;
+// factorizations.hpp has the others. The last arguments of the Fortran symbols are the hidden
+// lengths of character arguments.
 #pragma once
 
 #include <cstddef>
@@ -35,12 +36,6 @@ void sorglq_(const int*, const int*, const int*, float*, const int*, const float
              const int*, int*);
 void dorglq_(const int*, const int*, const int*, double*, const int*, const double*, double*,
              const int*, int*);
-void sgetrf_(const int*, const int*, float*, const int*, int*, int*);
-void dgetrf_(const int*, const int*, double*, const int*, int*, int*);
-void sgetrs_(const char*, const int*, const int*, const float*, const int*, const int*, float*,
-             const int*, int*, std::size_t);
-void dgetrs_(const char*, const int*, const int*, const double*, const int*, const int*, double*,
-             const int*, int*, std::size_t);
 
 char* openblas_get_config(void);
 char* openblas_get_corename(void);
@@ -88,20 +83,6 @@ inline void orglq(int m, int n, int k, float* a, int lda, const float* tau, floa
 inline void orglq(int m, int n, int k, double* a, int lda, const double* tau, double* work,
                   int lwork, int* info) {
   dorglq_(&m, &n, &k, a, &lda, tau, work, &lwork, info);
-}
-inline void getrf(int m, int n, float* a, int lda, int* pivots, int* info) {
-  sgetrf_(&m, &n, a, &lda, pivots, info);
-}
-inline void getrf(int m, int n, double* a, int lda, int* pivots, int* info) {
-  dgetrf_(&m, &n, a, &lda, pivots, info);
-}
-inline void getrs(char trans, int n, int count, const float* lu, int lda, const int* pivots,
-                  float* b, int ldb, int* info) {
-  sgetrs_(&trans, &n, &count, lu, &lda, pivots, b, &ldb, info, 1);
-}
-inline void getrs(char trans, int n, int count, const double* lu, int lda, const int* pivots,
-                  double* b, int ldb, int* info) {
-  dgetrs_(&trans, &n, &count, lu, &lda, pivots, b, &ldb, info, 1);
 }
 
 }  // namespace muonflow::linalg::detail

@@ -135,9 +135,9 @@ double smallest_from_above(const ConstMatrixRef<T>& square, Scratch& scratch) {
   getrf(n, lu.data(), n, pivots.data(), &info);
   if (info != 0) return 0;
   return iterate_inversely<T>(n, frame, [&](T* v, const auto& length) {
-    getrs('T', n, lu.data(), n, pivots.data(), v);
+    getrs('T', n, 1, lu.data(), n, pivots.data(), v, n);
     const double first = length();
-    getrs('N', n, lu.data(), n, pivots.data(), v);
+    getrs('N', n, 1, lu.data(), n, pivots.data(), v, n);
     return first * length();
   });
 }

@@ -16,6 +16,10 @@ void dorgqr_(const int*, const int*, const int*, double*, const int*, const doub
              const int*, int*);
 void spotrf_(const char*, const int*, float*, const int*, int*, std::size_t);
 void dpotrf_(const char*, const int*, double*, const int*, int*, std::size_t);
+void spotri_(const char*, const int*, float*, const int*, int*, std::size_t);
+void dpotri_(const char*, const int*, double*, const int*, int*, std::size_t);
+void dtrtri_(const char*, const char*, const int*, double*, const int*, int*, std::size_t,
+             std::size_t);
 void strsm_(const char*, const char*, const char*, const char*, const int*, const int*,
             const float*, const float*, const int*, float*, const int*, std::size_t, std::size_t,
             std::size_t, std::size_t);
@@ -66,6 +70,15 @@ inline void potrf(char uplo, int n, float* a, int lda, int* info) {
 inline void potrf(char uplo, int n, double* a, int lda, int* info) {
   dpotrf_(&uplo, &n, a, &lda, info, 1);
 }
+inline void potri(char uplo, int n, float* a, int lda, int* info) {
+  spotri_(&uplo, &n, a, &lda, info, 1);
+}
+inline void potri(char uplo, int n, double* a, int lda, int* info) {
+  dpotri_(&uplo, &n, a, &lda, info, 1);
+}
+inline void trtri(char uplo, int n, double* a, int lda, int* info) {
+  dtrtri_(&uplo, "N", &n, a, &lda, info, 1, 1);
+}
 inline void trsm(char side, char uplo, char trans, int m, int n, const float* a, int lda, float* b,
                  int ldb) {
   const float one = 1;
@@ -90,15 +103,15 @@ inline void getrf(int n, float* a, int lda, int* pivots, int* info) {
 inline void getrf(int n, double* a, int lda, int* pivots, int* info) {
   dgetrf_(&n, &n, a, &lda, pivots, info);
 }
-inline void getrs(char trans, int n, const float* a, int lda, const int* pivots, float* x) {
-  const int one = 1;
-  int info = 0;
-  sgetrs_(&trans, &n, &one, a, &lda, pivots, x, &n, &info, 1);
+inline void getrs(char trans, int n, int count, const float* a, int lda, const int* pivots,
+                  float* b, int ldb) {
+  int info = 0;  // of wrong arguments alone
+  sgetrs_(&trans, &n, &count, a, &lda, pivots, b, &ldb, &info, 1);
 }
-inline void getrs(char trans, int n, const double* a, int lda, const int* pivots, double* x) {
-  const int one = 1;
+inline void getrs(char trans, int n, int count, const double* a, int lda, const int* pivots,
+                  double* b, int ldb) {
   int info = 0;
-  dgetrs_(&trans, &n, &one, a, &lda, pivots, x, &n, &info, 1);
+  dgetrs_(&trans, &n, &count, a, &lda, pivots, b, &ldb, &info, 1);
 }
 
 }  // namespace muonflow::linalg::detail
