@@ -120,7 +120,12 @@ void apply_steps(MatrixRef<T> x, std::span<const OddPolynomial> steps, Scratch& 
   }
 }
 
-OddPolynomial odd_polynomial(const Quintic& q) { return {q.a, q.b, q.c}; }
+std::vector<OddPolynomial> table_steps(Table table, std::size_t count) {
+  const auto run = static_cast<std::int64_t>(count);
+  std::vector<OddPolynomial> steps;
+  for (std::int64_t step = 0; step < run; ++step) steps.push_back(table_step(table, step, run));
+  return steps;
+}
 
 }  // namespace
 
@@ -149,15 +154,11 @@ double plain_steps_flops(Index rows, Index cols, std::size_t steps) {
 }
 
 std::vector<OddPolynomial> jordan_steps(std::size_t count) {
-  return {count, odd_polynomial(kJordan)};
+  return table_steps(Table::jordan, count);
 }
 
 std::vector<OddPolynomial> polar_express_steps(std::size_t count) {
-  std::vector<OddPolynomial> steps;
-  for (std::size_t step = 0; step < count; ++step) {
-    steps.push_back(odd_polynomial(polar_express_step(step)));
-  }
-  return steps;
+  return table_steps(Table::polar_express, count);
 }
 
 }  // namespace muonflow::linalg
