@@ -18,5 +18,13 @@ TEST(OddPolynomial, ValueAndDerivative) {
   EXPECT_EQ(longest(2), 2 + 32768);
 }
 
+TEST(OddPolynomial, OfAScaledInput) {
+  constexpr OddPolynomial p{2, -3, 0.5};
+  static_assert(with_scaled_input(p, 4).terms == 3);
+  EXPECT_EQ(with_scaled_input(p, 4)(0.25), p(1));  // powers of two: no rounding
+  EXPECT_EQ(with_scaled_input(p, 1, 4)(8), p(2));
+  EXPECT_EQ(with_scaled_input(p, 3, 3)[2], p[2]);
+}
+
 }  // namespace
 }  // namespace muonflow::linalg

@@ -111,13 +111,8 @@ enum class Table {
 };
 
 // The input x / s in place of x: (a / s, b / s^3, c / s^5).
-constexpr OddPolynomial with_safety(OddPolynomial p, double s) {
-  double power = s;
-  for (std::size_t k = 0; k < p.terms; ++k) {
-    p.coefficients[k] /= power;
-    power *= s * s;
-  }
-  return p;
+constexpr OddPolynomial with_safety(const OddPolynomial& p, double s) {
+  return with_scaled_input(p, 1, s);
 }
 
 constexpr Quintic polar_express_step(std::size_t step) {

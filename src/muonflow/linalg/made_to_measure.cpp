@@ -21,16 +21,6 @@ struct Tail {
   std::vector<OddPolynomial> steps;
 };
 
-// p(c x)
-OddPolynomial of_multiple(OddPolynomial p, double c) {
-  double power = c;
-  for (std::size_t k = 0; k < p.terms; ++k) {
-    p.coefficients[k] *= power;
-    power *= c * c;
-  }
-  return p;
-}
-
 // Sorted by lower end, the largest and so the shortest first.
 std::vector<Tail> table(int degree, double error) {
   std::vector<Tail> tails;
@@ -43,7 +33,7 @@ std::vector<Tail> table(int degree, double error) {
       const auto [lo, hi] = composition_range(std::span(whole).first(head), lower, 1.0);
       Tail tail{.lower = lo / hi,
                 .steps = {whole.begin() + static_cast<std::ptrdiff_t>(head), whole.end()}};
-      tail.steps.front() = of_multiple(tail.steps.front(), hi);
+      tail.steps.front() = with_scaled_input(tail.steps.front(), hi);
       tails.push_back(std::move(tail));
     }
   }

@@ -37,4 +37,16 @@ struct OddPolynomial {
   }
 };
 
+// p(x times / over). Two numbers, since 1 / over would be rounded before its powers are taken.
+constexpr OddPolynomial with_scaled_input(OddPolynomial p, double times, double over = 1) {
+  double multiplier = times;
+  double divisor = over;
+  for (std::size_t k = 0; k < p.terms; ++k) {
+    p.coefficients[k] = p.coefficients[k] * multiplier / divisor;
+    multiplier *= times * times;
+    divisor *= over * over;
+  }
+  return p;
+}
+
 }  // namespace muonflow::linalg
