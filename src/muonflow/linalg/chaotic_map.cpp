@@ -4,7 +4,7 @@
 #include <cmath>
 #include <span>
 
-#include "muonflow/linalg/norms.hpp"
+#include "muonflow/linalg/detail/guarded_norm.hpp"
 #include "muonflow/linalg/odd_polynomial.hpp"
 #include "muonflow/linalg/polar/newton_schulz.hpp"
 
@@ -48,16 +48,8 @@ double rounding_growth(const ChaoticMap& options) {
 
 template <class T>
 Outcome chaotic_map(MatrixRef<T> x, const ChaoticMap& options, Workspace<T>& workspace) {
-  if (x.size() == 0) return {};
-  const double norm = frobenius_norm<T>(x);
-  if (!std::isfinite(norm)) {
-    const Status status = all_finite<T>(x) ? Status::non_finite_result : Status::non_finite_input;
-    return {.status = status, .changed = false};
-  }
-  if (norm == 0) {
-    x.setZero();
-    return {};
-  }
+  const auto [norm, settled] = detail::guarded_norm<T>(x);
+  if (settled) return *settled;
   // gain x (1 - x^2)^2 is a quintic, so that a step is one of the polynomial iteration's.
   Scratch::Frame frame(workspace);
   const std::span<OddPolynomial> steps = frame.values<OddPolynomial>(options.ns_steps);

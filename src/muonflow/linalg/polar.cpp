@@ -6,7 +6,7 @@
 #include <span>
 
 #include "muonflow/linalg/coefficients.hpp"
-#include "muonflow/linalg/norms.hpp"
+#include "muonflow/linalg/detail/guarded_norm.hpp"
 #include "muonflow/linalg/polar/newton_schulz.hpp"
 #include "muonflow/linalg/polar/qdwh.hpp"
 #include "muonflow/linalg/polar/spectral_map.hpp"
@@ -89,17 +89,8 @@ Outcome polar(MatrixRef<T> x, const Polar& options, Workspace<T>& workspace,
     if (options.method == PolarMethod::zolotarev) return zolotarev<T>(x, {}, workspace);
     return polar_with_values<T>(x, workspace, {});
   }
-  if (x.size() == 0) return {};
-  const double norm = frobenius_norm<T>(x);
-  if (!std::isfinite(norm)) {
-    // Finite entries whose norm is beyond the largest double cannot be divided by it.
-    const Status status = all_finite<T>(x) ? Status::non_finite_result : Status::non_finite_input;
-    return {.status = status, .changed = false};
-  }
-  if (norm == 0) {
-    x.setZero();
-    return {};
-  }
+  const auto [norm, settled] = detail::guarded_norm<T>(x);
+  if (settled) return *settled;
   Scratch::Frame frame(workspace);
   const std::span<OddPolynomial> steps = frame.values<OddPolynomial>(options.step_count());
   for (std::size_t t = 0; t < steps.size(); ++t) {
