@@ -6,11 +6,12 @@ by torch.linalg.svd) and products (the same by eight Polar Express steps, arXiv:
 """
 
 import json
-import sys
 import time
 
 import numpy
 import torch
+
+from lines import answer_lines
 
 JORDAN = [(3.4445, -4.7750, 2.0315)] * 5
 POLAR_EXPRESS = [
@@ -60,22 +61,9 @@ METHODS = {
 }
 
 
-def loaded_blas():
-    """The library that does the products; its folder tells OpenMP from threads of its own."""
-    with open("/proc/self/maps") as maps:
-        paths = {line.split()[-1] for line in maps if "blas" in line.split()[-1].lower()}
-    return sorted(paths)[0] if paths else ""
-
-
 class Peer:
     def __init__(self):
         self.inputs, self.epsilon = [], 0.0
-
-    def about(self, threads):
-        torch.set_num_threads(int(threads))
-        return json.dumps(
-            {"torch": torch.__version__, "threads": torch.get_num_threads(), "blas": loaded_blas()}
-        )
 
     def load(self, runs, epsilon, path):
         values = torch.from_numpy(numpy.fromfile(path, dtype=numpy.float32))
@@ -108,14 +96,7 @@ class Peer:
 def main():
     torch.set_grad_enabled(False)
     peer = Peer()
-    verbs = {"about": peer.about, "load": peer.load, "time": peer.time, "save": peer.save}
-    for line in sys.stdin:
-        verb, *words = line.split()
-        try:
-            answer = verbs[verb](*words)
-        except Exception as error:  # whatever it is, the other side waits for a line
-            answer = "error: " + " ".join(str(error).split())
-        print(answer, flush=True)
+    answer_lines(load=peer.load, time=peer.time, save=peer.save)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Steps of optimizers on given gradients, as PyTorch programs take them.
 
-Answers the lines of `muonflow bench steps` (src/muonflow/cli/bench/step_peer.hpp): about, load, start, time
+Answers the lines of `muonflow bench steps` (src/muonflow/cli/bench/remote_peer.hpp): about, load, start, time
 and state. Methods: torch.optim.SGD and AdamW (for-loop and foreach), Muon (K. Jordan 2024) and SOAP
 (arXiv:2409.11321), the latter two written from their equations; what they do not take is AdamW's.
 """
 
 import json
 import math
-import sys
 import time
 
 import numpy
 import torch
+
+from lines import answer_lines
 
 LR = 1e-3
 DECAY = 0.01  # of AdamW
@@ -159,22 +160,9 @@ class Trainee:
         return sum(s.numel() * s.element_size() for s in kept if torch.is_tensor(s) and s.dim() > 0)
 
 
-def loaded_blas():
-    """The library that does the products; its folder tells OpenMP from threads of its own."""
-    with open("/proc/self/maps") as maps:
-        paths = {line.split()[-1] for line in maps if "blas" in line.split()[-1].lower()}
-    return sorted(paths)[0] if paths else ""
-
-
 class Peer:
     def __init__(self):
         self.given, self.trainees = None, {}
-
-    def about(self, threads):
-        torch.set_num_threads(int(threads))
-        return json.dumps(
-            {"torch": torch.__version__, "threads": torch.get_num_threads(), "blas": loaded_blas()}
-        )
 
     def load(self, shapes, matrices, shift, path):
         self.trainees = {}
@@ -204,20 +192,7 @@ class Peer:
 
 def main():
     peer = Peer()
-    verbs = {
-        "about": peer.about,
-        "load": peer.load,
-        "start": peer.start,
-        "time": peer.time,
-        "state": peer.state,
-    }
-    for line in sys.stdin:
-        verb, *words = line.split()
-        try:
-            answer = verbs[verb](*words)
-        except Exception as error:  # whatever it is, the other side waits for a line
-            answer = "error: " + " ".join(str(error).split())
-        print(answer, flush=True)
+    answer_lines(load=peer.load, start=peer.start, time=peer.time, state=peer.state)
 
 
 if __name__ == "__main__":
