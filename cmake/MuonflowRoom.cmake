@@ -21,8 +21,18 @@ endfunction()
 # muonflow_test(ROOM SOURCES ... LINK ...): one test program a folder of tests/, its cases known to ctest one by one.
 function(muonflow_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  muonflow_test_program(${name} SOURCES ${TEST_SOURCES} LINK ${TEST_LINK} GTest::gtest_main)
+  if(NOT TEST_LABELS)
+    set(TEST_LABELS unit)
+  endif()
+  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." PROPERTIES LABELS "${TEST_LABELS}" TIMEOUT 600 DISCOVERY_TIMEOUT 60)
+endfunction()
+
+# The program alone, for tests that need their own way of starting it.
+function(muonflow_test_program name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;LINK" ${ARGN})
   add_executable(test_${name} ${TEST_SOURCES})
-  target_link_libraries(test_${name} PRIVATE ${TEST_LINK} GTest::gtest_main)
+  target_link_libraries(test_${name} PRIVATE ${TEST_LINK})
   muonflow_test_options(test_${name})
   # A compiler cache does better than a precompiled header, and the two get in each other's way.
   if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -31,10 +41,6 @@ function(muonflow_test name)
     endif()
     target_precompile_headers(test_${name} REUSE_FROM test_precompiled)
   endif()
-  if(NOT TEST_LABELS)
-    set(TEST_LABELS unit)
-  endif()
-  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." PROPERTIES LABELS "${TEST_LABELS}" TIMEOUT 600 DISCOVERY_TIMEOUT 60)
 endfunction()
 
 # The headers that nearly every test reads, compiled once for all test programs: a quarter of the time of their build.

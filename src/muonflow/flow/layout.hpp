@@ -3,7 +3,7 @@
 // A particle is a tuple of matrices W^l in R^{m_l x n_l} (arXiv 2605.23871; most objectives have
 // one block). All particles together are one matrix [N, d], d = sum of m_l n_l, so that integrators
 // are elementwise algebra that never asks for blocks, and only the kinetic energy and the objective
-// do.
+// do. Several processes may share the particles: each then has the layout of its part.
 #pragma once
 
 #include <string>
@@ -12,6 +12,10 @@
 #include "muonflow/core/matrix.hpp"
 
 namespace muonflow::flow {
+
+// Particles of one objective call: enough for a matrix product, few enough for all threads. Part of
+// the numbers (the order of sums), so it does not depend on the machine.
+inline constexpr Index kChunk = 64;
 
 struct Block {
   std::string name;  // empty for the only block
@@ -30,7 +34,14 @@ class Layout {
   // Any blocks; their offsets are set here.
   Layout(Index particles, std::vector<Block> blocks);
 
-  Index particles() const { return particles_; }  // N
+  // The part of these particles that rank `rank` of `size` holds: contiguous, whole
+  // chunks as far as possible, of nearly equal numbers. Throws ShapeError where a rank would hold
+  // none.
+  Layout shard(Index rank, Index size) const;
+
+  Index particles() const { return particles_; }  // N, or how many of them are here
+  Index first() const { return first_; }          // the first one here
+  Index total() const { return total_; }          // N
   Index width() const { return width_; }          // d
   const std::vector<Block>& blocks() const { return blocks_; }
 
@@ -40,6 +51,8 @@ class Layout {
 
  private:
   Index particles_ = 0;
+  Index first_ = 0;
+  Index total_ = 0;
   Index width_ = 0;
   std::vector<Block> blocks_;
 };

@@ -78,9 +78,11 @@ Layout make_layout(const FlowOptions& options, const ProblemData& data, const Pl
 }
 
 template <class T>
-Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, const PlaceOf& place) {
+Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, const PlaceOf& place,
+                        std::shared_ptr<dist::Communicator> ranks) {
   const auto at = [&](const std::string& path) { return place ? place(path) : path; };
-  const auto layout = make_layout(options, data, place);
+  auto layout = make_layout(options, data, place);
+  if (ranks) layout = layout.shard(ranks->rank(), ranks->size());
   const auto& entry = objectives().at(options.objective->at("kind").get<std::string>());
   const auto tensors = data.objective ? *data.objective : entry.draw(*options.objective, layout);
   auto objective = entry.make<T>(*options.objective, tensors, layout, data.objective_place);
@@ -94,7 +96,8 @@ Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, con
                    : draw_state<T>(layout, static_cast<std::uint64_t>(options.particles.seed),
                                    options.particles.scale);
   Problem<T> problem{
-      .system = System<T>(layout, std::move(objective), std::move(geometries), options.dynamics),
+      .system = System<T>(layout, std::move(objective), std::move(geometries), options.dynamics,
+                          std::move(ranks)),
       .integrator = integrators().at(options.integrator.kind).template make<T>(options.integrator),
       .state = std::move(state),
       .data_digest = digest(tensors)};
@@ -102,7 +105,9 @@ Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, con
   return problem;
 }
 
-template Problem<float> make_problem(const FlowOptions&, const ProblemData&, const PlaceOf&);
-template Problem<double> make_problem(const FlowOptions&, const ProblemData&, const PlaceOf&);
+template Problem<float> make_problem(const FlowOptions&, const ProblemData&, const PlaceOf&,
+                                     std::shared_ptr<dist::Communicator>);
+template Problem<double> make_problem(const FlowOptions&, const ProblemData&, const PlaceOf&,
+                                      std::shared_ptr<dist::Communicator>);
 
 }  // namespace muonflow::flow

@@ -33,10 +33,12 @@ struct Problem {
 };
 
 // Throws ConfigError (names, values, a step that the integrator cannot take), ShapeError (tensors
-// that do not fit each other), DataError (numbers that are not finite).
+// that do not fit each other), DataError (numbers that are not finite). `ranks` share the
+// particles: the state is then this rank's part.
 template <class T>
 Problem<T> make_problem(const FlowOptions& options, const ProblemData& data = {},
-                        const PlaceOf& place = {});
+                        const PlaceOf& place = {},
+                        std::shared_ptr<dist::Communicator> ranks = nullptr);
 
 // The layout that the options and the initial tensors agree on.
 Layout make_layout(const FlowOptions& options, const ProblemData& data, const PlaceOf& place = {});

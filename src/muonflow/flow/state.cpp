@@ -1,6 +1,7 @@
 #include "muonflow/flow/state.hpp"
 
 #include <cmath>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -24,7 +25,7 @@ void fill_block(const TensorMap& tensors, const std::string& name, const Layout&
         {.place = place, .what = "no tensor '" + name + "'", .expected = layout.text()});
   }
   const auto& tensor = found->second;
-  const Shape expected{layout.particles(), block.rows, block.cols};
+  const Shape expected{layout.total(), block.rows, block.cols};
   if (tensor.shape != expected) {
     throw ShapeError({.place = place + ", tensor " + name,
                       .expected = "shape " + to_string(expected) + " as [N, m, n]",
@@ -33,9 +34,10 @@ void fill_block(const TensorMap& tensors, const std::string& name, const Layout&
   const auto values = tensor.to<T>();
   for (Index i = 0; i < layout.particles(); ++i) {
     for (Index k = 0; k < block.size(); ++k) {
-      const T value = values[static_cast<std::size_t>(i * block.size() + k)];
+      const T value = values[static_cast<std::size_t>((layout.first() + i) * block.size() + k)];
       if (!std::isfinite(value)) {
-        throw DataError({.place = place + ", tensor " + name + ", particle " + std::to_string(i),
+        throw DataError({.place = place + ", tensor " + name + ", particle " +
+                                  std::to_string(layout.first() + i),
                          .expected = "finite numbers",
                          .found = std::isnan(value) ? "NaN" : "infinity"});
       }
@@ -60,7 +62,7 @@ State<T> draw_state(const Layout& layout, std::uint64_t seed, double scale) {
   state.W.resize(layout.particles(), layout.width());
   state.M.setZero(layout.particles(), layout.width());
   for (Index i = 0; i < layout.particles(); ++i) {
-    Rng rng(seed, static_cast<std::uint64_t>(i));
+    Rng rng(seed, static_cast<std::uint64_t>(layout.first() + i));
     for (Index k = 0; k < layout.width(); ++k) {
       state.W(i, k) = static_cast<T>(scale * rng.normal());
     }
@@ -110,6 +112,24 @@ State<T> state_from(const TensorMap& tensors, const Layout& layout, const std::s
 }
 
 template <class T>
+State<T> gathered(const State<T>& state, dist::Communicator& ranks) {
+  State<T> whole;
+  whole.time = state.time;
+  const auto all = [&](const Matrix<T>& part) {
+    const auto bytes = ranks.gather(
+        std::as_bytes(std::span<const T>(part.data(), static_cast<std::size_t>(part.size()))));
+    Matrix<T> result(static_cast<Index>(bytes.size() / sizeof(T)) / state.layout.width(),
+                     state.layout.width());
+    std::memcpy(result.data(), bytes.data(), bytes.size());
+    return result;
+  };
+  whole.W = all(state.W);
+  whole.M = all(state.M);
+  if (ranks.rank() == 0) whole.layout = Layout(state.layout.total(), state.layout.blocks());
+  return whole;
+}
+
+template <class T>
 TensorMap state_tensors(const State<T>& state) {
   TensorMap tensors;
   for (const auto& block : state.layout.blocks()) {
@@ -123,6 +143,8 @@ template State<float> draw_state(const Layout&, std::uint64_t, double);
 template State<double> draw_state(const Layout&, std::uint64_t, double);
 template State<float> state_from(const TensorMap&, const Layout&, const std::string&);
 template State<double> state_from(const TensorMap&, const Layout&, const std::string&);
+template State<float> gathered(const State<float>&, dist::Communicator&);
+template State<double> gathered(const State<double>&, dist::Communicator&);
 template TensorMap state_tensors(const State<float>&);
 template TensorMap state_tensors(const State<double>&);
 

@@ -6,6 +6,7 @@
 
 #include "muonflow/core/matrix.hpp"
 #include "muonflow/core/tensor.hpp"
+#include "muonflow/dist/communicator.hpp"
 #include "muonflow/flow/layout.hpp"
 
 namespace muonflow::flow {
@@ -38,11 +39,17 @@ State<T> draw_state(const Layout& layout, std::uint64_t seed, double scale);
 // The layout that tensors `W` [N, m, n] (or `W/BLOCK`) describe. Throws ShapeError naming `place`.
 Layout layout_of(const TensorMap& tensors, const std::string& place);
 
+// Both take the layout's own part of the particles where several processes share them.
+
 // From tensors `W` and optionally `M` (`W/BLOCK`, `M/BLOCK`), [N, m, n] in any floating type.
 // Throws ShapeError where they do not fit the layout, DataError where a number is not finite; the
 // message begins with `place`.
 template <class T>
 State<T> state_from(const TensorMap& tensors, const Layout& layout, const std::string& place);
+
+// On rank 0 the state (W, M and the time) of all particles; nothing elsewhere. Collective.
+template <class T>
+State<T> gathered(const State<T>& state, dist::Communicator& ranks);
 
 // The tensors `W` and `M` (`W/BLOCK`, `M/BLOCK`), [N, m, n] in T's own type.
 template <class T>

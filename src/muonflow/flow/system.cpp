@@ -1,6 +1,7 @@
 #include "muonflow/flow/system.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -10,10 +11,6 @@
 
 namespace muonflow::flow {
 namespace {
-
-// Particles of one objective call: enough for a matrix product, few enough for all threads. Part of
-// the numbers (the order of sums), so it does not depend on the machine.
-constexpr Index kChunk = 64;
 
 constexpr Index kGroup = 16;
 
@@ -43,6 +40,7 @@ struct System<T>::Scratch {
   std::vector<double> z, r;          // [q]
   std::vector<Outcome> trouble;      // [lanes]
   std::vector<Kinetic> kinetics;     // [N]
+  std::vector<double> message;       // to the other ranks
   std::vector<double> phi, pairing;  // [N], of one block
   Matrix<double> values;             // [N, scales]
 
@@ -76,11 +74,13 @@ void DynamicsOptions::fields(FieldVisitor& v) {
 
 template <class T>
 System<T>::System(Layout layout, std::unique_ptr<Objective<T>> objective,
-                  std::vector<BlockGeometry<T>> geometries, const DynamicsOptions& dynamics)
+                  std::vector<BlockGeometry<T>> geometries, const DynamicsOptions& dynamics,
+                  std::shared_ptr<dist::Communicator> ranks)
     : layout_(std::move(layout)),
       objective_(std::move(objective)),
       geometries_(std::move(geometries)),
       dynamics_(dynamics),
+      ranks_(ranks ? std::move(ranks) : dist::serial()),
       scratch_(std::make_unique<Scratch>()) {
   if (geometries_.size() != layout_.blocks().size()) {
     throw ShapeError({.place = "geometry",
@@ -98,6 +98,18 @@ template <class T>
 System<T>::~System() = default;
 template <class T>
 System<T>::System(System&&) noexcept = default;
+
+template <class T>
+Outcome System<T>::agree(Outcome outcome, std::span<double> sums) const {
+  if (ranks_->size() == 1) return outcome;
+  auto& message = scratch_->message;
+  message.assign(sums.begin(), sums.end());
+  message.push_back(outcome.ok() ? 0 : 1);
+  ranks_->sum(message);
+  std::copy_n(message.begin(), sums.size(), sums.begin());
+  const bool others = message.back() > 0;
+  return outcome.ok() && others ? Outcome{.status = Status::non_finite_result} : outcome;
+}
 
 template <class T>
 Outcome System<T>::force(const Matrix<T>& W, Matrix<T>& G, double& J) const {
@@ -122,11 +134,12 @@ Outcome System<T>::force(const Matrix<T>& W, Matrix<T>& G, double& J) const {
     }
     return Outcome{};
   };
-  if (auto o = scratch.over(chunks, 1, forward); !o.ok()) return o;
+  const Outcome forward_outcome = scratch.over(chunks, 1, forward);
   for (Index c = 0; c < chunks; ++c) {
     for (Index k = 0; k < q; ++k) scratch.z[static_cast<std::size_t>(k)] += scratch.sums(c, k);
   }
-  for (double& z : scratch.z) z /= static_cast<double>(particles);
+  if (auto o = agree(forward_outcome, scratch.z); !o.ok()) return o;
+  for (double& z : scratch.z) z /= static_cast<double>(layout_.total());
   J = objective_->risk().value(scratch.z);
   objective_->risk().gradient(scratch.z, scratch.r);
   const auto pullback = [&](Index begin, Index end, auto& workspace) {
@@ -137,7 +150,7 @@ Outcome System<T>::force(const Matrix<T>& W, Matrix<T>& G, double& J) const {
     }
     return Outcome{};
   };
-  if (auto o = scratch.over(chunks, 1, pullback); !o.ok()) return o;
+  if (auto o = agree(scratch.over(chunks, 1, pullback)); !o.ok()) return o;
   if (!std::isfinite(J)) return {.status = Status::non_finite_result};
   return {};
 }
@@ -181,14 +194,15 @@ Outcome System<T>::velocity(const Matrix<T>& P, Matrix<T>& V, Kinetic& kinetic) 
   };
   const Index groups = (layout_.particles() + kGroup - 1) / kGroup;
   const Index grain = (grain_of(layout_) + kGroup - 1) / kGroup;
-  if (auto o = scratch_->over(groups, grain, body); !o.ok()) return o;
-  kinetic = {};
+  const Outcome outcome = scratch_->over(groups, grain, body);
+  std::array<double, 2> sums{};
   for (const auto& one : kinetics) {
-    kinetic.potential += one.potential;
-    kinetic.rate += one.rate;
+    sums[0] += one.potential;
+    sums[1] += one.rate;
   }
-  kinetic.potential /= static_cast<double>(layout_.particles());
-  kinetic.rate /= static_cast<double>(layout_.particles());
+  if (auto o = agree(outcome, sums); !o.ok()) return o;
+  kinetic.potential = sums[0] / static_cast<double>(layout_.total());
+  kinetic.rate = sums[1] / static_cast<double>(layout_.total());
   if (!std::isfinite(kinetic.potential)) return {.status = Status::non_finite_result};
   return {};
 }
@@ -214,13 +228,16 @@ Outcome System<T>::potentials(const Matrix<T>& P, std::span<const double> scales
     }
     return Outcome{};
   };
-  if (auto o = scratch_->over(layout_.particles(), grain_of(layout_), body); !o.ok()) return o;
+  const Outcome outcome = scratch_->over(layout_.particles(), grain_of(layout_), body);
   for (Index j = 0; j < count; ++j) {
-    double sum = 0;
+    double& sum = means[static_cast<std::size_t>(j)];
+    sum = 0;
     for (Index i = 0; i < layout_.particles(); ++i) sum += values(i, j);
-    const double mean = sum / static_cast<double>(layout_.particles());
+  }
+  if (auto o = agree(outcome, means); !o.ok()) return o;
+  for (double& mean : means) {
+    mean /= static_cast<double>(layout_.total());
     if (!std::isfinite(mean)) return {.status = Status::non_finite_result};
-    means[static_cast<std::size_t>(j)] = mean;
   }
   return {};
 }
@@ -245,14 +262,16 @@ Spectra System<T>::spectra(const Matrix<T>& P) const {
       }
       return Outcome{};
     };
-    if (!scratch_->over(layout_.particles(), grain_of(layout_), body).ok()) continue;
+    (void)scratch_->over(layout_.particles(), grain_of(layout_), body);  // trouble is a NaN here
     auto& mean = spectra.mean.emplace_back(static_cast<std::size_t>(rank), 0.0);
     for (Index i = 0; i < layout_.particles(); ++i) {
       spectra.largest = std::max(spectra.largest, values(i, 0));
       for (Index k = 0; k < rank; ++k) mean[static_cast<std::size_t>(k)] += values(i, k);
     }
-    for (double& m : mean) m /= static_cast<double>(layout_.particles());
+    ranks_->sum(mean);
+    for (double& m : mean) m /= static_cast<double>(layout_.total());
   }
+  ranks_->max({&spectra.largest, 1});
   return spectra;
 }
 

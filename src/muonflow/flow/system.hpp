@@ -9,7 +9,9 @@
 //   G_i = N dJ_N/dW_i
 //
 // Particles are worked on in chunks of a fixed size and every sum over chunks or particles is made
-// in their order, in double: the numbers do not depend on the number of threads.
+// in their order, in double: the numbers do not depend on the number of threads. Several processes
+// may share the particles; each then holds a part and calls the same functions, and the only thing
+// that travels is a sum a call: the features for a force, some numbers otherwise.
 #pragma once
 
 #include <array>
@@ -22,6 +24,7 @@
 
 #include "muonflow/core/fields.hpp"
 #include "muonflow/core/outcome.hpp"
+#include "muonflow/dist/communicator.hpp"
 #include "muonflow/flow/layout.hpp"
 #include "muonflow/flow/objective.hpp"
 #include "muonflow/flow/state.hpp"
@@ -64,8 +67,10 @@ class System {
  public:
   // One geometry a block of the layout. Throws ConfigError for noise (not available in this
   // version) and ShapeError for a wrong number of geometries.
+  // `ranks` are the processes that share the particles (none: this one alone).
   System(Layout layout, std::unique_ptr<Objective<T>> objective,
-         std::vector<BlockGeometry<T>> geometries, const DynamicsOptions& dynamics);
+         std::vector<BlockGeometry<T>> geometries, const DynamicsOptions& dynamics,
+         std::shared_ptr<dist::Communicator> ranks = nullptr);
   ~System();
   System(System&&) noexcept;
 
@@ -74,6 +79,10 @@ class System {
   const DynamicsOptions& dynamics() const { return dynamics_; }
   double gamma() const { return dynamics_.gamma; }
   bool inertial() const { return dynamics_.kind == DynamicsKind::inertial; }
+
+  // Sums over the particles of all ranks, from sums over this rank's.
+  void sum_over_ranks(std::span<double> sums) const { ranks_->sum(sums); }
+  dist::Communicator& ranks() const { return *ranks_; }
 
   // G [N, d] <- forces at W [N, d], J <- objective. 2 products of 2 N q d flops for ridge features.
   // non_finite_result where J or a force is not finite.
@@ -97,10 +106,15 @@ class System {
  private:
   struct Scratch;
 
+  // Ok only where it is for all ranks; they then go on together, or stop together. `sums` travel
+  // with the question.
+  Outcome agree(Outcome outcome, std::span<double> sums = {}) const;
+
   Layout layout_;
   std::unique_ptr<Objective<T>> objective_;
   std::vector<BlockGeometry<T>> geometries_;
   DynamicsOptions dynamics_;
+  std::shared_ptr<dist::Communicator> ranks_;
   std::unique_ptr<Scratch> scratch_;
 };
 
