@@ -1,6 +1,7 @@
 // muonflow bench: how fast and how exact the pieces are on this machine, each beside the libraries
 // it is compared with, all in one run.
 #include "muonflow/cli/bench/accuracy.hpp"
+#include "muonflow/cli/bench/flow.hpp"
 #include "muonflow/cli/bench/kernels.hpp"
 #include "muonflow/cli/bench/serve.hpp"
 #include "muonflow/cli/bench/steps.hpp"
@@ -15,16 +16,18 @@ namespace {
 class Bench final : public Command {
  public:
   void arguments(Arguments& a) override {
-    a.positional("what", what_,
-                 "kernels, steps, accuracy or training (and serve: the part of a rival, for the "
-                 "program itself)");
+    a.positional(
+        "what", what_,
+        "kernels, steps, flow, accuracy or training (and serve: the part of a rival, for the "
+        "program itself)");
     threads_.argument(a);
     a.option("rounds", rounds_, "turns of every contender; 0: the benchmark's own number");
     a.option("peers", peers_,
              "rivals: all, none or some of onednn,openblas,ssyrk,eigen,lapack,torch");
     a.option("work", work_,
              "kernels: all or some of polar,polar_batch,muon,regularized,regularized_batch");
-    a.repeated("size", sizes_, "kernels: M or M,N in place of the works' own sizes");
+    a.repeated("size", sizes_, "kernels, flow: M or M,N in place of the works' own sizes");
+    a.option("particles", particles_, "flow: numbers of particles [1000,10000,100000,1000000]");
     a.option("rules", rules_, "steps: all or some rules, such as adamw,muon.moonlight");
     a.option("model", models_,
              "steps: all (gpt,vit) or some of gpt,vit,mlp, whose parameters are stepped");
@@ -53,6 +56,14 @@ class Bench final : public Command {
       if (rounds_ > 0) bench.turns.rounds = rounds_;
       return bench_steps(bench);
     }
+    if (what_ == "flow") {
+      BenchFlow bench{.sizes = flow_sizes_named(sizes_, particles_),
+                      .peers = peers.count(Peer::torch) != 0,
+                      .ranks = sizes_.empty() && particles_.empty(),
+                      .output = output_};
+      if (rounds_ > 0) bench.turns.rounds = rounds_;
+      return bench_flow(bench);
+    }
     if (what_ == "accuracy") return bench_accuracy({.steps = steps_, .output = output_});
     if (what_ == "training") {
       if (!output_.folder.empty()) {
@@ -66,7 +77,7 @@ class Bench final : public Command {
     }
     throw ConfigError({.place = "muonflow bench",
                        .what = "unknown benchmark '" + what_ + "'",
-                       .expected = "one of kernels, steps, accuracy, training"});
+                       .expected = "one of kernels, steps, flow, accuracy, training"});
   }
 
  private:
@@ -77,6 +88,7 @@ class Bench final : public Command {
 
   std::string what_;
   ThreadsOption threads_;
+  std::string particles_;
   std::int64_t rounds_ = 0;
   std::int64_t steps_ = 5;
   std::string peers_ = "all";

@@ -58,7 +58,8 @@ BenchFile::BenchFile(std::string name, const Json& document)
     : name_(std::move(name)), document_(std::make_shared<const Json>(document)) {}
 
 bool is_kernel_bench(const BenchFile& file) {
-  return text_of(file.document(), {"kind"}) == "bench kernels" || is_step_bench(file);
+  const auto kind = text_of(file.document(), {"kind"});
+  return kind == "bench kernels" || kind == "bench flow" || is_step_bench(file);
 }
 bool is_step_bench(const BenchFile& file) {
   return text_of(file.document(), {"kind"}) == "bench steps";
