@@ -74,9 +74,9 @@ TYPED_TEST(PanelVectorTest, TheLargestEigenvalueIsEstimatedAndBounded) {
       auto eigenvalues = reference::geometric(n, condition);
       for (double& v : eigenvalues) v *= 5;
       const auto a = this->with_eigenvalues(eigenvalues);
-      std::vector<double> vectors(static_cast<std::size_t>(2 * Panels<double>::padded(n) + 16));
+      std::vector<T> vectors(static_cast<std::size_t>(2 * Panels<T>::padded(n)));
       std::vector<T> sums(static_cast<std::size_t>(Panels<T>::padded(n)));
-      const double estimate = largest_eigenvalue(a, std::span<double>(vectors));
+      const double estimate = largest_eigenvalue(a, std::span<T>(vectors));
       EXPECT_GE(estimate, 2.5) << n << " " << condition;
       EXPECT_LE(estimate, 5 * (1 + 1e-4));
       const double bound = norm_bound(a, std::span<T>(sums));

@@ -53,7 +53,7 @@ bool all_finite(const Panels<T>& a) {
 }
 
 template <class T>
-double largest_eigenvalue(const Panels<T>& a, std::span<double> vectors) {
+double largest_eigenvalue(const Panels<T>& a, std::span<T> vectors) {
   constexpr int kSteps = 3;
   const Index m = a.rows;
   Index heaviest = 0;
@@ -69,7 +69,7 @@ double largest_eigenvalue(const Panels<T>& a, std::span<double> vectors) {
     }
   }
   if (!(weight > T(0))) return 0;
-  T* x = reinterpret_cast<T*>(vectors.data());
+  T* x = vectors.data();
   T* y = x + Panels<T>::padded(m);
   // The heaviest column is a row of its mirror image.
   for (Index p = 0; p < a.count(); ++p) {
@@ -163,15 +163,15 @@ double inner_product(const Panels<T>& a, const Panels<T>& b) {
   return sum;
 }
 
-#define MUONFLOW_INSTANTIATE(T)                                               \
-  template void affine<T>(const Panels<T>&, T, T, const Panels<T>&);          \
-  template bool all_finite<T>(const Panels<T>&);                              \
-  template double largest_eigenvalue<T>(const Panels<T>&, std::span<double>); \
-  template void absolute_row_sums<T>(const Panels<T>&, std::span<T>);         \
-  template void scale_lanes<T>(const Panels<T>&, std::span<T>);               \
-  template void scale_depth<T>(const Panels<T>&, std::span<T>);               \
-  template double norm_bound<T>(const Panels<T>&, std::span<T>);              \
-  template double trace<T>(const Panels<T>&);                                 \
+#define MUONFLOW_INSTANTIATE(T)                                          \
+  template void affine<T>(const Panels<T>&, T, T, const Panels<T>&);     \
+  template bool all_finite<T>(const Panels<T>&);                         \
+  template double largest_eigenvalue<T>(const Panels<T>&, std::span<T>); \
+  template void absolute_row_sums<T>(const Panels<T>&, std::span<T>);    \
+  template void scale_lanes<T>(const Panels<T>&, std::span<T>);          \
+  template void scale_depth<T>(const Panels<T>&, std::span<T>);          \
+  template double norm_bound<T>(const Panels<T>&, std::span<T>);         \
+  template double trace<T>(const Panels<T>&);                            \
   template double inner_product<T>(const Panels<T>&, const Panels<T>&);
 MUONFLOW_INSTANTIATE(float)
 MUONFLOW_INSTANTIATE(double)

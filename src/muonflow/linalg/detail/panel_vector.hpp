@@ -16,9 +16,9 @@ bool all_finite(const Panels<T>& a);
 
 // An estimate of the largest eigenvalue of a positive semidefinite a [m, m], from a few steps of
 // the power method that begin with its heaviest column: at most the eigenvalue, and in practice
-// above half of it. `vectors` is scratch for 2 m values. 6 m^2 flops.
+// above half of it. `vectors` is scratch for 2 padded(m) values. 6 m^2 flops.
 template <class T>
-double largest_eigenvalue(const Panels<T>& a, std::span<double> vectors);
+double largest_eigenvalue(const Panels<T>& a, std::span<T> vectors);
 
 // sums[i] <- sum over j of |a_ij|; `sums` has room for padded(m).
 template <class T>

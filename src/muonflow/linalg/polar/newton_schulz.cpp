@@ -36,7 +36,7 @@ class Iteration {
         chunk_(symmetric(frame)),
         spare_(symmetric(frame)),
         square_(symmetric(frame)),
-        vectors_(frame.values<double>(2 * Panels<double>::padded(m) + 16)),
+        vectors_(frame.values<T>(2 * Panels<T>::padded(m))),
         scales_(frame.values<T>(Panels<T>::padded(m))) {
     report_.formulation = plan.formulation;
     const bool several = options.steps.size() != 1;
@@ -61,20 +61,13 @@ class Iteration {
     if (steps_.empty()) choose_steps();
     const std::size_t count = steps_.size();
     for (std::size_t t = 0; t < count; ++t) {
-      const OddPolynomial& p = steps_[t];
-      evaluate(p);
-      if (chunk_is_identity_) {
-        std::swap(chunk_, polynomial_);
-        chunk_is_identity_ = false;
-        amplification_ *= p[0] * p[0];
-        if (t + 1 < count && continues(steps_[t + 1])) advance_gram(chunk_);
+      evaluate(steps_[t]);
+      const Panels<T>& s = join_chunk();
+      amplification_ *= steps_[t][0] * steps_[t][0];
+      if (t + 1 == count) break;
+      if (continues(steps_[t + 1])) {
+        advance_gram(s);
       } else {
-        product(chunk_, polynomial_, {.columns = spare_.data});
-        std::swap(chunk_, spare_);
-        amplification_ *= p[0] * p[0];
-        if (t + 1 < count && continues(steps_[t + 1])) advance_gram(polynomial_);
-      }
-      if (t + 1 < count && !gram_is_current_) {
         apply_chunk();
         form_gram();
       }
@@ -129,7 +122,6 @@ class Iteration {
     }
     multiply(p);
     report_.flops += size(m_) * size(m_) * size(n_);
-    gram_is_current_ = true;
     chunk_is_identity_ = true;
     amplification_ = 1;
     largest_ = -1;
@@ -194,18 +186,28 @@ class Iteration {
     }
   }
 
+  // Q <- Q s(A); returns where s(A) is then.
+  const Panels<T>& join_chunk() {
+    if (chunk_is_identity_) {
+      std::swap(chunk_, polynomial_);
+      chunk_is_identity_ = false;
+      return chunk_;
+    }
+    product(chunk_, polynomial_, {.columns = spare_.data});
+    std::swap(chunk_, spare_);
+    return polynomial_;
+  }
+
   // A <- A s(A)^2.
   void advance_gram(const Panels<T>& s) {
     product(gram_, s, {.columns = spare_.data});
     product(spare_, s, {.columns = square_.data});
     std::swap(gram_, square_);
-    gram_is_current_ = true;
   }
 
   // Whether A may be advanced by itself through one more step. First by the known bound of |Q|,
   // the product of the slopes at 0; where that is too large, by the measured |Q|.
   bool continues(const OddPolynomial& next) {
-    gram_is_current_ = false;
     if (report_.formulation == Formulation::direct) return false;
     if (largest_ < 0) largest_ = detail::largest_eigenvalue(gram_, vectors_);
     const double noise = roundoff_ * largest_ * next[0] * next[0];
@@ -248,9 +250,8 @@ class Iteration {
   Panels<T> chunk_;                                          // Q since the last restart
   Panels<T> total_;  // Q before it; only for the regularized map
   Panels<T> spare_, square_;
-  std::span<double> vectors_;
-  std::span<T> scales_;  // one number a row
-  bool gram_is_current_ = false;
+  std::span<T> vectors_;  // two numbers a row
+  std::span<T> scales_;   // one number a row
   bool chunk_is_identity_ = true;
   bool total_is_identity_ = true;
   double amplification_ = 1;  // upper bound of |Q|^2
