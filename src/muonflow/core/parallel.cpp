@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
+
+#include "muonflow/core/detail/team.hpp"
 
 namespace muonflow {
 namespace {
@@ -27,7 +30,7 @@ int threads() {
   return count > 0 ? count : available_processors();
 }
 
-bool in_parallel() { return omp_in_parallel() != 0; }
+bool in_parallel() { return omp_in_parallel() != 0 && detail::current_team() == nullptr; }
 
 namespace detail {
 
@@ -37,6 +40,21 @@ void parallel_ranges(std::int64_t count, std::int64_t grain, RangeBody body, voi
       std::clamp<std::int64_t>(count / std::max<std::int64_t>(grain, 1), 1, threads());
   if (pieces == 1 || in_parallel()) {
     body(context, 0, count);
+    return;
+  }
+  if (Team* const team = current_team()) {
+    struct Ranges {
+      RangeBody body;
+      void* context;
+      std::int64_t count, pieces;
+    } ranges{body, context, count, pieces};
+    team->run(
+        pieces,
+        [](void* all, std::int64_t piece) {
+          const auto& r = *static_cast<const Ranges*>(all);
+          r.body(r.context, r.count * piece / r.pieces, r.count * (piece + 1) / r.pieces);
+        },
+        &ranges);
     return;
   }
 #pragma omp parallel for num_threads(static_cast <int>(pieces)) schedule(static, 1)
@@ -50,6 +68,11 @@ void parallel_tasks(std::int64_t count, TaskBody body, void* context) {
   const auto team = static_cast<int>(std::min<std::int64_t>(count, threads()));
   if (team == 1 || in_parallel()) {
     for (std::int64_t index = 0; index < count; ++index) body(context, index);
+    return;
+  }
+  if (Team* const awake = current_team();
+      awake != nullptr && count <= std::numeric_limits<std::int32_t>::max()) {
+    awake->run(count, body, context);
     return;
   }
 #pragma omp parallel for num_threads(team) schedule(dynamic, 1)

@@ -7,6 +7,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/core/thread_team.hpp"
 #include "muonflow/linalg/detail/panel_product.hpp"
 #include "muonflow/linalg/detail/panel_vector.hpp"
 #include "muonflow/linalg/gemm.hpp"
@@ -75,9 +76,9 @@ class Iteration {
     if (!detail::all_finite(chunk_)) {
       return {.status = Status::non_finite_result, .changed = false};
     }
-    PanelProduct<T> last{.a = chunk_, .b = y_columns_};
+    PanelProduct<T> last{.a = y_columns_, .b = chunk_};
     last.outputs[0] = {
-        .alpha = y_scale_, .plain = x.data(), .stride = x.outerStride(), .turned = tall};
+        .alpha = y_scale_, .plain = x.data(), .stride = x.outerStride(), .turned = !tall};
     multiply(last);
     report_.flops += 2 * size(m_) * size(m_) * size(n_);
     report_.steps = static_cast<int>(count);
@@ -218,10 +219,11 @@ class Iteration {
     return false;
   }
 
-  // Y <- Q Y, and Q joins what was applied before.
+  // Y <- Q Y, and Q joins what was applied before. As Y^T Q: the columns of Y that a thread makes
+  // are those that it reads in the next step.
   void apply_chunk() {
-    PanelProduct<T> p{.a = chunk_, .b = y_columns_};
-    p.outputs[0] = {.alpha = y_scale_, .columns = next_columns_.data, .rows = next_rows_.data};
+    PanelProduct<T> p{.a = y_columns_, .b = chunk_};
+    p.outputs[0] = {.alpha = y_scale_, .columns = next_rows_.data, .rows = next_columns_.data};
     multiply(p);
     y_scale_ = T(1);
     report_.flops += 2 * size(m_) * size(m_) * size(n_);
@@ -341,7 +343,8 @@ Outcome newton_schulz(MatrixRef<T> x, const NewtonSchulz& iteration, Scratch& sc
   }
   Scratch::Frame frame(scratch);
   Iteration<T> run(frame, m, n, iteration, how);
-  const Outcome outcome = run.run(x);
+  Outcome outcome;
+  with_team([&] { outcome = run.run(x); });
   if (report != nullptr) *report = run.report();
   return outcome;
 }
