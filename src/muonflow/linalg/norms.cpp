@@ -7,6 +7,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/detail/row_dot.hpp"
 #include "muonflow/linalg/svd.hpp"
 
 namespace muonflow::linalg {
@@ -48,13 +49,10 @@ double row_reduce(Index cols, const Term& term) {
 }
 
 template <class T>
-double sum_of_squares(const ConstMatrixRef<T>& a, double scale) {
+double sum_of_squares(const ConstMatrixRef<T>& a) {
   return reduce_rows(a.rows(), a.cols(), [&](Index i) {
     const T* const row = a.data() + i * a.outerStride();
-    return row_reduce(a.cols(), [=](Index j) {
-      const double x = static_cast<double>(row[j]) * scale;
-      return x * x;
-    });
+    return detail::row_dot(a.cols(), row, row);
   });
 }
 
@@ -69,7 +67,7 @@ void check_norms(const char* what, Index rows, Index cols, const MatrixRef<doubl
 
 template <class T>
 double frobenius_norm(const ConstMatrixRef<T>& a) {
-  const double plain = sum_of_squares<T>(a, 1.0);
+  const double plain = sum_of_squares<T>(a);
   // Squares of floats never leave the range of double. For double, outside this band squares may
   // have been lost or have overflowed, and a power of two brings the largest entry to about 1.
   if (sizeof(T) == sizeof(float) || std::isnan(plain) || (plain > 1e-250 && plain < 1e300)) {
@@ -101,10 +99,8 @@ double dot(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b) {
                                to_string(Shape{b.rows(), b.cols()})});
   }
   return reduce_rows(a.rows(), a.cols(), [&](Index i) {
-    const T* const x = a.data() + i * a.outerStride();
-    const T* const y = b.data() + i * b.outerStride();
-    return row_reduce(
-        a.cols(), [=](Index j) { return static_cast<double>(x[j]) * static_cast<double>(y[j]); });
+    return detail::row_dot(a.cols(), a.data() + i * a.outerStride(),
+                           b.data() + i * b.outerStride());
   });
 }
 

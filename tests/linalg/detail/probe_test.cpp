@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "muonflow/core/parallel.hpp"
@@ -58,20 +59,47 @@ TYPED_TEST(ProbeTest, IsTheProductOnAnyNumberOfThreads) {
   }
 }
 
-TYPED_TEST(ProbeTest, TheSumOfProductsOfEntries) {
+TYPED_TEST(ProbeTest, TheFirstPassIsItsParts) {
   using T = TypeParam;
-  for (const auto& [m, n] : {std::pair<Index, Index>{1, 1}, {3, 2100}, {70, 65}, {300, 9}}) {
+  for (const auto& [m, n] :
+       {std::pair<Index, Index>{1, 1}, {3, 2100}, {70, 65}, {130, 130}, {300, 9}}) {
     reference::Strided<T> a(reference::gaussian(m, n, 4).template cast<T>(), 3);
     const Matrix<T> b = reference::gaussian(m, n, 5).template cast<T>();
-    set_threads(1);
-    const double one = entry_dot<T>(a.ref(), b);
-    set_threads(4);
-    EXPECT_EQ(entry_dot<T>(a.ref(), b), one);
+    const Index shorter = std::min(m, n), longer = std::max(m, n);
+    Matrix<T> v = reference::gaussian(2, shorter, 6).template cast<T>();
+    Matrix<T> av(2, longer), bv(2, longer), first_av, first_bv;
+    auto to_a = map(av);
+    auto to_b = map(bv);
+    Scratch scratch;
+    EntrySums one;
+    for (const int count : {1, 2, 4}) {
+      set_threads(count);
+      const EntrySums sums = first_pass<T>(a.ref(), b, map(v), to_a, to_b, scratch);
+      if (count == 1) {
+        one = sums;
+        first_av = av;
+        first_bv = bv;
+      }
+      EXPECT_EQ(sums.squares, one.squares);
+      EXPECT_EQ(sums.products, one.products);
+      EXPECT_TRUE(av == first_av && bv == first_bv) << count;
+    }
     set_threads(0);
     const Matrix<double> exact = a.values().template cast<double>();
-    const double size = exact.norm() * b.template cast<double>().norm();
-    EXPECT_NEAR(one, exact.cwiseProduct(b.template cast<double>()).sum(),
-                64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+    const Matrix<double> other = b.template cast<double>();
+    // Sums in double, of exact products of floats.
+    const double roundoff = 1e-15 * static_cast<double>(m + n);
+    EXPECT_NEAR(one.squares, exact.squaredNorm(), roundoff * exact.squaredNorm());
+    EXPECT_NEAR(one.products, exact.cwiseProduct(other).sum(),
+                roundoff * exact.norm() * other.norm());
+    const Matrix<double> vectors = v.template cast<double>();
+    const auto wide = [&](const Matrix<double>& x) {
+      return m > n ? Matrix<double>(vectors * x.transpose()) : Matrix<double>(vectors * x);
+    };
+    const double bound =
+        8 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(shorter);
+    EXPECT_LE((av.template cast<double>() - wide(exact)).cwiseAbs().maxCoeff(), bound);
+    EXPECT_LE((bv.template cast<double>() - wide(other)).cwiseAbs().maxCoeff(), bound);
   }
 }
 

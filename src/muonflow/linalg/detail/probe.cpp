@@ -1,7 +1,7 @@
 #include "muonflow/linalg/detail/probe.hpp"
 
 #include <algorithm>
-#include <array>
+#include <span>
 
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/linalg/simd_targets.hpp"
@@ -20,7 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Four vectors at a time: a row of A is loaded once for them.
 template <int kCount, class T>
 void down(Index rows, Index width, const T* a, Index stride, const T* v, Index v_stride, T* to,
-          Index to_stride) {
+          Index to_stride, bool add) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   using V = decltype(hn::Zero(d));
@@ -28,7 +28,9 @@ void down(Index rows, Index width, const T* a, Index stride, const T* v, Index v
   for (; j + 4 * lanes <= width; j += 4 * lanes) {
     V sum[kCount][4];
     for (int k = 0; k < kCount; ++k) {
-      for (int l = 0; l < 4; ++l) sum[k][l] = hn::Zero(d);
+      for (int l = 0; l < 4; ++l) {
+        sum[k][l] = add ? hn::LoadU(d, to + k * to_stride + j + l * lanes) : hn::Zero(d);
+      }
     }
     for (Index i = 0; i < rows; ++i) {
       const T* const row = a + i * stride + j;
@@ -48,115 +50,158 @@ void down(Index rows, Index width, const T* a, Index stride, const T* v, Index v
   }
   for (; j < width; ++j) {
     for (int k = 0; k < kCount; ++k) {
-      T sum = 0;
+      T sum = add ? to[k * to_stride + j] : T(0);
       for (Index i = 0; i < rows; ++i) sum += v[k * v_stride + i] * a[i * stride + j];
       to[k * to_stride + j] = sum;
     }
   }
 }
 
-template <int kCount, class T>
-void up(Index cols, const T* row, const T* v, Index v_stride, T* to, Index to_stride) {
+// Rows of A against rows of v: kRows of them at a time, so that v is loaded once for them.
+template <int kRows, int kCount, class T>
+void up(Index cols, const T* rows, Index stride, const T* v, Index v_stride, T* to,
+        Index to_stride) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   using V = decltype(hn::Zero(d));
-  V sum[kCount][2];
-  for (int k = 0; k < kCount; ++k) sum[k][0] = sum[k][1] = hn::Zero(d);
+  V sum[kRows][kCount];
+  for (int r = 0; r < kRows; ++r) {
+    for (int k = 0; k < kCount; ++k) sum[r][k] = hn::Zero(d);
+  }
   Index j = 0;
-  for (; j + 2 * lanes <= cols; j += 2 * lanes) {
-    const V x0 = hn::LoadU(d, row + j);
-    const V x1 = hn::LoadU(d, row + j + lanes);
+  for (; j + lanes <= cols; j += lanes) {
+    V x[kRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) x[r] = hn::LoadU(d, rows + r * stride + j);
 #pragma GCC unroll 4
     for (int k = 0; k < kCount; ++k) {
-      sum[k][0] = hn::MulAdd(x0, hn::LoadU(d, v + k * v_stride + j), sum[k][0]);
-      sum[k][1] = hn::MulAdd(x1, hn::LoadU(d, v + k * v_stride + j + lanes), sum[k][1]);
+      const V factor = hn::LoadU(d, v + k * v_stride + j);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) sum[r][k] = hn::MulAdd(x[r], factor, sum[r][k]);
     }
   }
-  for (int k = 0; k < kCount; ++k) {
-    T total = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum[k][0], sum[k][1])));
-    for (Index l = j; l < cols; ++l) total += row[l] * v[k * v_stride + l];
-    to[k * to_stride] = total;
+  for (int r = 0; r < kRows; ++r) {
+    for (int k = 0; k < kCount; ++k) {
+      T total = hn::GetLane(hn::SumOfLanes(d, sum[r][k]));
+      for (Index l = j; l < cols; ++l) total += rows[r * stride + l] * v[k * v_stride + l];
+      to[k * to_stride + r] = total;
+    }
   }
 }
 
-// Short runs in T, added in double.
-template <class T>
-double dot_row(Index cols, const T* a, const T* b) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  constexpr Index kRun = 1024;
-  double total = 0;
-  Index j = 0;
-  while (j + 2 * lanes <= cols) {
-    auto sum0 = hn::Zero(d);
-    auto sum1 = hn::Zero(d);
-    const Index end = std::min(cols, j + kRun);
-    for (; j + 2 * lanes <= end; j += 2 * lanes) {
-      sum0 = hn::MulAdd(hn::LoadU(d, a + j), hn::LoadU(d, b + j), sum0);
-      sum1 = hn::MulAdd(hn::LoadU(d, a + j + lanes), hn::LoadU(d, b + j + lanes), sum1);
-    }
-    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1))));
-  }
-  for (; j < cols; ++j) total += static_cast<double>(a[j]) * static_cast<double>(b[j]);
-  return total;
+template <class D>
+HWY_INLINE auto load(D d, const double* from) {
+  return hn::LoadU(d, from);
 }
-double dot_row_float(Index cols, const float* a, const float* b) { return dot_row(cols, a, b); }
-double dot_row_double(Index cols, const double* a, const double* b) { return dot_row(cols, a, b); }
+template <class D>
+HWY_INLINE auto load(D d, const float* from) {
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D>(), from));
+}
+
+// Adds sums over a piece of two matrices, in double: squares of a, and products of a and b.
+template <class T>
+void sums(Index rows, Index width, const T* a, Index a_stride, const T* b, Index b_stride,
+          EntrySums& to) {
+  const hn::ScalableTag<double> d;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  auto squares0 = hn::Zero(d);
+  auto squares1 = hn::Zero(d);
+  auto products0 = hn::Zero(d);
+  auto products1 = hn::Zero(d);
+  for (Index i = 0; i < rows; ++i) {
+    const T* const x = a + i * a_stride;
+    const T* const y = b + i * b_stride;
+    Index j = 0;
+    for (; j + 2 * lanes <= width; j += 2 * lanes) {
+      const auto x0 = load(d, x + j);
+      const auto x1 = load(d, x + j + lanes);
+      squares0 = hn::MulAdd(x0, x0, squares0);
+      squares1 = hn::MulAdd(x1, x1, squares1);
+      products0 = hn::MulAdd(x0, load(d, y + j), products0);
+      products1 = hn::MulAdd(x1, load(d, y + j + lanes), products1);
+    }
+    for (; j < width; ++j) {
+      to.squares += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+      to.products += static_cast<double>(x[j]) * static_cast<double>(y[j]);
+    }
+  }
+  to.squares += hn::GetLane(hn::SumOfLanes(d, hn::Add(squares0, squares1)));
+  to.products += hn::GetLane(hn::SumOfLanes(d, hn::Add(products0, products1)));
+}
+void sums_float(Index rows, Index width, const float* a, Index a_stride, const float* b,
+                Index b_stride, EntrySums& to) {
+  sums(rows, width, a, a_stride, b, b_stride, to);
+}
+void sums_double(Index rows, Index width, const double* a, Index a_stride, const double* b,
+                 Index b_stride, EntrySums& to) {
+  sums(rows, width, a, a_stride, b, b_stride, to);
+}
 
 template <class T>
 void down_any(Index count, Index rows, Index width, const T* a, Index stride, const T* v,
-              Index v_stride, T* to, Index to_stride) {
+              Index v_stride, T* to, Index to_stride, bool add) {
   for (Index k = 0; k < count; k += 4) {
     const T* const from = v + k * v_stride;
     T* const target = to + k * to_stride;
     switch (std::min<Index>(4, count - k)) {
       case 1:
-        down<1>(rows, width, a, stride, from, v_stride, target, to_stride);
+        down<1>(rows, width, a, stride, from, v_stride, target, to_stride, add);
         break;
       case 2:
-        down<2>(rows, width, a, stride, from, v_stride, target, to_stride);
+        down<2>(rows, width, a, stride, from, v_stride, target, to_stride, add);
         break;
       case 3:
-        down<3>(rows, width, a, stride, from, v_stride, target, to_stride);
+        down<3>(rows, width, a, stride, from, v_stride, target, to_stride, add);
         break;
       default:
-        down<4>(rows, width, a, stride, from, v_stride, target, to_stride);
+        down<4>(rows, width, a, stride, from, v_stride, target, to_stride, add);
     }
   }
 }
 
+template <int kRows, class T>
+void up_rows(Index count, Index cols, const T* rows, Index stride, const T* v, Index v_stride,
+             T* to, Index to_stride) {
+  for (Index k = 0; k < count; k += 4) {
+    const T* const from = v + k * v_stride;
+    T* const target = to + k * to_stride;
+    switch (std::min<Index>(4, count - k)) {
+      case 1:
+        up<kRows, 1>(cols, rows, stride, from, v_stride, target, to_stride);
+        break;
+      case 2:
+        up<kRows, 2>(cols, rows, stride, from, v_stride, target, to_stride);
+        break;
+      case 3:
+        up<kRows, 3>(cols, rows, stride, from, v_stride, target, to_stride);
+        break;
+      default:
+        up<kRows, 4>(cols, rows, stride, from, v_stride, target, to_stride);
+    }
+  }
+}
+
+// The rows stand in the same fours for any number of threads, though a row's bits do not depend on
+// its company.
 template <class T>
 void up_any(Index count, Index rows, Index cols, const T* a, Index stride, const T* v,
             Index v_stride, T* to, Index to_stride) {
-  for (Index i = 0; i < rows; ++i) {
-    const T* const row = a + i * stride;
-    for (Index k = 0; k < count; k += 4) {
-      const T* const from = v + k * v_stride;
-      T* const target = to + k * to_stride + i;
-      switch (std::min<Index>(4, count - k)) {
-        case 1:
-          up<1>(cols, row, from, v_stride, target, to_stride);
-          break;
-        case 2:
-          up<2>(cols, row, from, v_stride, target, to_stride);
-          break;
-        case 3:
-          up<3>(cols, row, from, v_stride, target, to_stride);
-          break;
-        default:
-          up<4>(cols, row, from, v_stride, target, to_stride);
-      }
-    }
+  constexpr int kRows = HWY_MAX_BYTES >= 64 ? 4 : 2;  // registers: 4 x 4 sums
+  Index i = 0;
+  for (; i + kRows <= rows; i += kRows) {
+    up_rows<kRows>(count, cols, a + i * stride, stride, v, v_stride, to + i, to_stride);
   }
+  for (; i < rows; ++i)
+    up_rows<1>(count, cols, a + i * stride, stride, v, v_stride, to + i, to_stride);
 }
 
 void down_float(Index count, Index rows, Index width, const float* a, Index stride, const float* v,
-                Index v_stride, float* to, Index to_stride) {
-  down_any(count, rows, width, a, stride, v, v_stride, to, to_stride);
+                Index v_stride, float* to, Index to_stride, bool add) {
+  down_any(count, rows, width, a, stride, v, v_stride, to, to_stride, add);
 }
 void down_double(Index count, Index rows, Index width, const double* a, Index stride,
-                 const double* v, Index v_stride, double* to, Index to_stride) {
-  down_any(count, rows, width, a, stride, v, v_stride, to, to_stride);
+                 const double* v, Index v_stride, double* to, Index to_stride, bool add) {
+  down_any(count, rows, width, a, stride, v, v_stride, to, to_stride, add);
 }
 void up_float(Index count, Index rows, Index cols, const float* a, Index stride, const float* v,
               Index v_stride, float* to, Index to_stride) {
@@ -177,92 +222,120 @@ HWY_EXPORT(down_float);
 HWY_EXPORT(down_double);
 HWY_EXPORT(up_float);
 HWY_EXPORT(up_double);
-HWY_EXPORT(dot_row_float);
-HWY_EXPORT(dot_row_double);
+HWY_EXPORT(sums_float);
+HWY_EXPORT(sums_double);
 
 namespace {
 
-template <class... A>
-void dispatch_down(A... a) {
-  HWY_DYNAMIC_DISPATCH(down_float)(a...);
+void dispatch_down(Index count, Index rows, Index width, const float* a, Index stride,
+                   const float* v, Index v_stride, float* to, Index to_stride, bool add) {
+  HWY_DYNAMIC_DISPATCH(down_float)(count, rows, width, a, stride, v, v_stride, to, to_stride, add);
 }
 void dispatch_down(Index count, Index rows, Index width, const double* a, Index stride,
-                   const double* v, Index v_stride, double* to, Index to_stride) {
-  HWY_DYNAMIC_DISPATCH(down_double)(count, rows, width, a, stride, v, v_stride, to, to_stride);
+                   const double* v, Index v_stride, double* to, Index to_stride, bool add) {
+  HWY_DYNAMIC_DISPATCH(down_double)(count, rows, width, a, stride, v, v_stride, to, to_stride, add);
 }
-template <class... A>
-void dispatch_up(A... a) {
-  HWY_DYNAMIC_DISPATCH(up_float)(a...);
+void dispatch_up(Index count, Index rows, Index cols, const float* a, Index stride, const float* v,
+                 Index v_stride, float* to, Index to_stride) {
+  HWY_DYNAMIC_DISPATCH(up_float)(count, rows, cols, a, stride, v, v_stride, to, to_stride);
 }
 void dispatch_up(Index count, Index rows, Index cols, const double* a, Index stride,
                  const double* v, Index v_stride, double* to, Index to_stride) {
   HWY_DYNAMIC_DISPATCH(up_double)(count, rows, cols, a, stride, v, v_stride, to, to_stride);
 }
-
-double dispatch_dot(Index cols, const float* a, const float* b) {
-  return HWY_DYNAMIC_DISPATCH(dot_row_float)(cols, a, b);
+void dispatch_sums(Index rows, Index width, const float* a, Index a_stride, const float* b,
+                   Index b_stride, EntrySums& to) {
+  HWY_DYNAMIC_DISPATCH(sums_float)(rows, width, a, a_stride, b, b_stride, to);
 }
-double dispatch_dot(Index cols, const double* a, const double* b) {
-  return HWY_DYNAMIC_DISPATCH(dot_row_double)(cols, a, b);
+void dispatch_sums(Index rows, Index width, const double* a, Index a_stride, const double* b,
+                   Index b_stride, EntrySums& to) {
+  HWY_DYNAMIC_DISPATCH(sums_double)(rows, width, a, a_stride, b, b_stride, to);
 }
 
-// Pieces are cut by the shape alone, in whole cache lines; each is summed in one order.
-constexpr Index kPiece = 256;
-constexpr Index kWorthAThread = Index{1} << 15;
+// Pieces are cut by the shape alone, columns in whole cache lines; each is summed in one order.
+constexpr Index kWorthAThread = Index{1} << 12;
+Index piece_of_columns(Index cols) { return cols <= 1024 ? 64 : 256; }
+constexpr Index kPieceOfRows = 16;
+
+// body(first, count) for the pieces of [0, size).
+template <class Body>
+void over_pieces(Index size, Index piece, Index across, const Body& body) {
+  const Index pieces = (size + piece - 1) / piece;
+  parallel_for(pieces, std::max<Index>(1, kWorthAThread / std::max<Index>(1, across * piece)),
+               [&](Index begin, Index end) {
+                 for (Index p = begin; p < end; ++p) {
+                   body(p * piece, std::min(piece, size - p * piece));
+                 }
+               });
+}
 
 }  // namespace
 
 template <class T>
 void apply_down(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>& to) {
-  const Index pieces = (a.cols() + kPiece - 1) / kPiece;
-  parallel_for(pieces, std::max<Index>(1, kWorthAThread / std::max<Index>(1, a.rows() * kPiece)),
-               [&](Index begin, Index end) {
-                 for (Index p = begin; p < end; ++p) {
-                   const Index j = p * kPiece;
-                   dispatch_down(v.rows(), a.rows(), std::min(kPiece, a.cols() - j), a.data() + j,
-                                 a.outerStride(), v.data(), v.outerStride(), to.data() + j,
-                                 to.outerStride());
-                 }
-               });
+  over_pieces(a.cols(), piece_of_columns(a.cols()), a.rows(), [&](Index j, Index width) {
+    dispatch_down(v.rows(), a.rows(), width, a.data() + j, a.outerStride(), v.data(),
+                  v.outerStride(), to.data() + j, to.outerStride(), false);
+  });
 }
 
 template <class T>
 void apply_up(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>& to) {
-  parallel_for(a.rows(), std::max<Index>(1, kWorthAThread / std::max<Index>(1, a.cols())),
-               [&](Index begin, Index end) {
-                 dispatch_up(v.rows(), end - begin, a.cols(), a.data() + begin * a.outerStride(),
-                             a.outerStride(), v.data(), v.outerStride(), to.data() + begin,
-                             to.outerStride());
-               });
+  over_pieces(a.rows(), kPieceOfRows, a.cols(), [&](Index i, Index rows) {
+    dispatch_up(v.rows(), rows, a.cols(), a.data() + i * a.outerStride(), a.outerStride(), v.data(),
+                v.outerStride(), to.data() + i, to.outerStride());
+  });
 }
 
 template <class T>
-double entry_dot(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b) {
-  // Parts of the rows by the shape alone.
-  constexpr Index kParts = 16;
-  std::array<double, kParts> sums{};
-  const Index parts = std::min(kParts, a.rows());
-  const Index a_part = a.size() / std::max<Index>(1, parts);
-  parallel_for(parts, std::max<Index>(1, kWorthAThread / std::max<Index>(1, a_part)),
-               [&](Index begin, Index end) {
-                 for (Index p = begin; p < end; ++p) {
-                   double sum = 0;
-                   for (Index i = a.rows() * p / parts; i < a.rows() * (p + 1) / parts; ++i) {
-                     sum += dispatch_dot(a.cols(), a.data() + i * a.outerStride(),
-                                         b.data() + i * b.outerStride());
-                   }
-                   sums[static_cast<std::size_t>(p)] = sum;
-                 }
-               });
-  double total = 0;
-  for (const double sum : sums) total += sum;
+EntrySums first_pass(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b, const MatrixMap<T>& v,
+                     MatrixMap<T>& av, MatrixMap<T>& bv, Scratch& scratch) {
+  const bool tall = a.rows() > a.cols();
+  const Index size = tall ? a.rows() : a.cols();
+  const Index piece = tall ? kPieceOfRows : piece_of_columns(a.cols());
+  Scratch::Frame frame(scratch);
+  const std::span<EntrySums> parts = frame.values<EntrySums>((size + piece - 1) / piece);
+  over_pieces(size, piece, tall ? a.cols() : a.rows(), [&](Index first, Index count) {
+    EntrySums sums;
+    const auto add_sums = [&](Index i, Index j, Index rows, Index width) {
+      dispatch_sums(rows, width, a.data() + i * a.outerStride() + j, a.outerStride(),
+                    b.data() + i * b.outerStride() + j, b.outerStride(), sums);
+    };
+    const auto apply = [&](const ConstMatrixRef<T>& x, MatrixMap<T>& to, Index i, Index rows) {
+      if (tall) {
+        dispatch_up(v.rows(), rows, x.cols(), x.data() + i * x.outerStride(), x.outerStride(),
+                    v.data(), v.outerStride(), to.data() + i, to.outerStride());
+      } else {
+        dispatch_down(v.rows(), rows, count, x.data() + i * x.outerStride() + first,
+                      x.outerStride(), v.data() + i, v.outerStride(), to.data() + first,
+                      to.outerStride(), i > 0);
+      }
+    };
+    // A few rows of a piece, which stay in cache meanwhile.
+    constexpr Index kRows = 32;
+    const Index begin = tall ? first : 0;
+    const Index end = tall ? first + count : a.rows();
+    for (Index i = begin; i < end; i += kRows) {
+      const Index rows = std::min(kRows, end - i);
+      add_sums(i, tall ? 0 : first, rows, tall ? a.cols() : count);
+      apply(a, av, i, rows);
+      apply(b, bv, i, rows);
+    }
+    parts[static_cast<std::size_t>(first / piece)] = sums;
+  });
+  EntrySums total;
+  for (const EntrySums& part : parts) {
+    total.squares += part.squares;
+    total.products += part.products;
+  }
   return total;
 }
 
 #define MUONFLOW_INSTANTIATE(T)                                                              \
   template void apply_down<T>(const ConstMatrixRef<T>&, const MatrixMap<T>&, MatrixMap<T>&); \
   template void apply_up<T>(const ConstMatrixRef<T>&, const MatrixMap<T>&, MatrixMap<T>&);   \
-  template double entry_dot<T>(const ConstMatrixRef<T>&, const ConstMatrixRef<T>&);
+  template EntrySums first_pass<T>(const ConstMatrixRef<T>&, const ConstMatrixRef<T>&,       \
+                                   const MatrixMap<T>&, MatrixMap<T>&, MatrixMap<T>&, Scratch&);
 MUONFLOW_INSTANTIATE(float)
 MUONFLOW_INSTANTIATE(double)
 #undef MUONFLOW_INSTANTIATE

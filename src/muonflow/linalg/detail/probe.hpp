@@ -2,6 +2,7 @@
 #pragma once
 
 #include "muonflow/core/matrix.hpp"
+#include "muonflow/linalg/workspace.hpp"
 
 namespace muonflow::linalg::detail {
 
@@ -13,9 +14,16 @@ void apply_down(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>&
 template <class T>
 void apply_up(const ConstMatrixRef<T>& a, const MatrixMap<T>& v, MatrixMap<T>& to);
 
-// Sum of a_ij b_ij: each row in T, in vectors, the rows in double. Same bits for any number of
-// threads.
+struct EntrySums {
+  double squares = 0;   // of a_ij
+  double products = 0;  // a_ij b_ij
+};
+
+// For a and b of one shape, read once from memory: sums over their entries in double, and av, bv
+// [k, n] <- v [k, m] A, v B for wide matrices [m, n], with A^T, B^T in their place for tall ones
+// [n, m]. Same bits for any number of threads.
 template <class T>
-double entry_dot(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b);
+EntrySums first_pass(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b, const MatrixMap<T>& v,
+                     MatrixMap<T>& av, MatrixMap<T>& bv, Scratch& scratch);
 
 }  // namespace muonflow::linalg::detail

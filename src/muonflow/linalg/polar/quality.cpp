@@ -5,21 +5,25 @@
 #include <cstdint>
 
 #include "muonflow/core/rng.hpp"
+#include "muonflow/core/thread_team.hpp"
 #include "muonflow/linalg/detail/probe.hpp"
+#include "muonflow/linalg/detail/row_dot.hpp"
 #include "muonflow/linalg/norms.hpp"
 
 namespace muonflow::linalg {
 namespace {
 
+template <class T>
+double row_dot(const MatrixMap<T>& a, Index i, const MatrixMap<T>& b, Index j) {
+  return detail::row_dot(a.cols(), a.data() + i * a.outerStride(), b.data() + j * b.outerStride());
+}
+
 // Row by row in double: <a_k, b_k> summed over k.
 template <class T>
 double pair_sum(const MatrixMap<T>& a, const MatrixMap<T>& b) {
-  return a.template cast<double>().cwiseProduct(b.template cast<double>()).sum();
-}
-
-template <class T>
-double row_dot(const MatrixMap<T>& a, Index i, const MatrixMap<T>& b, Index j) {
-  return a.row(i).template cast<double>().dot(b.row(j).template cast<double>());
+  double sum = 0;
+  for (Index k = 0; k < a.rows(); ++k) sum += row_dot(a, k, b, k);
+  return sum;
 }
 
 // A wide matrix, or a tall one read as its transpose, applied to vectors held as rows.
@@ -47,17 +51,12 @@ MatrixMap<T> rows_of(const MatrixMap<T>& a, Index first, Index count) {
                       Eigen::OuterStride<>(a.outerStride()));
 }
 
-}  // namespace
-
 template <class T>
-PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
-                           Scratch& scratch) {
+PolarQuality estimate(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x, Scratch& scratch) {
   PolarQuality quality;
   const Index m = std::min(q.rows(), q.cols());
   const Index n = std::max(q.rows(), q.cols());
   if (m == 0) return quality;
-  const double norm = frobenius_norm<T>(q);
-  if (norm == 0) return quality;
   constexpr Index k = 2;
   Scratch::Frame frame(scratch);
   const Applied<T> by_q(q);
@@ -81,8 +80,12 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
     v.data()[i] = (signs >> (i % 64)) & 1 ? T(1) : T(-1);
   }
 
-  by_x.down(v, xv);
-  by_q.down(v, qv);
+  const detail::EntrySums entries = detail::first_pass<T>(q, x, v, qv, xv, scratch);
+  quality.pairing = entries.products;
+  // Squares of doubles may leave the range; those of floats in double do not.
+  const bool in_range = entries.squares > 1e-250 && entries.squares < 1e300;
+  const double norm = in_range ? std::sqrt(entries.squares) : frobenius_norm<T>(q);
+  if (norm == 0) return {};
   by_x.up(down, up);  // X X^T v, X Q^T v
   by_q.up(xv, skew);  // Q X^T v
   ev = rows_of(up, 0, k) - v;
@@ -99,7 +102,6 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   quality.orthogonality_error = std::sqrt(pair_sum(ev, ev) / probes / rows);
   quality.residual = std::sqrt(pair_sum(qv, qv) / probes) / norm;
   quality.asymmetry = std::sqrt(pair_sum(skew, skew) / probes) / norm;
-  quality.pairing = detail::entry_dot<T>(q, x);
   // tr H = <Q, X>; tr H E and tr H E^2 by the probes.
   const double first = pair_sum(hv, ev) / probes;
   const double second = pair_sum(hv, eev) / probes;
@@ -123,6 +125,17 @@ PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& 
   const double mean = quality.pairing / rows;
   const double smallest = 0.5 * (a + c) - std::hypot(0.5 * (a - c), b);
   quality.definiteness = mean != 0 ? smallest / std::abs(mean) : 0;
+  return quality;
+}
+
+}  // namespace
+
+template <class T>
+PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
+                           Scratch& scratch) {
+  PolarQuality quality;
+  // Six short loops.
+  with_team([&] { quality = estimate<T>(q, x, scratch); });
   return quality;
 }
 

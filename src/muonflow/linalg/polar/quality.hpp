@@ -26,7 +26,8 @@ struct PolarQuality {
   IterationReport iteration{};
 };
 
-// Q the input, X what a method made of it, both [m, n]. Six passes over the matrices, 32 m n flops.
+// Q the input, X what a method made of it, both [m, n]. Four passes over X and two
+// over Q, 36 m n flops.
 // The vectors are the same for every call. Not finite entries give NaN.
 template <class T>
 PolarQuality polar_quality(const ConstMatrixRef<T>& q, const ConstMatrixRef<T>& x,
