@@ -160,6 +160,7 @@ StepReport Optimizer<T>::step(double schedule) {
   auto& body = *body_;
   for (const auto& parameter : body.parameters) body.check_buffers(parameter);
   StepReport report;
+  if (body.observer) body.observer->before_step(*this, schedule);
   body.look_at_gradients();
   report.gradient_norm = body.gradient_norm();
   if (body.options.non_finite == NonFinite::step) {
@@ -168,6 +169,7 @@ StepReport Optimizer<T>::step(double schedule) {
     if (refused) {
       for (auto& p : body.progress) p.active = false;
       body.finish(report);
+      if (body.observer) body.observer->after_step(*this, report);
       return report;
     }
   }
@@ -175,6 +177,7 @@ StepReport Optimizer<T>::step(double schedule) {
   body.warm_up();
   body.work(schedule);
   body.finish(report);
+  if (body.observer) body.observer->after_step(*this, report);
   body.clip_attention(report);
   ++body.steps;
   return report;
@@ -187,6 +190,14 @@ std::int64_t Optimizer<T>::steps() const {
 template <class T>
 const RoutingTable& Optimizer<T>::routing() const {
   return body_->table;
+}
+template <class T>
+const RoutingOptions& Optimizer<T>::options() const {
+  return body_->options;
+}
+template <class T>
+void Optimizer<T>::observe(StepObserver<T>* observer) {
+  body_->observer = observer;
 }
 template <class T>
 std::vector<Parameter<T>>& Optimizer<T>::parameters() {

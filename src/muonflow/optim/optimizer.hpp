@@ -17,6 +17,7 @@
 #include "muonflow/core/parameter.hpp"
 #include "muonflow/core/tensor.hpp"
 #include "muonflow/optim/routing.hpp"
+#include "muonflow/optim/step_observer.hpp"
 #include "muonflow/optim/transforms/qk_clip.hpp"
 
 namespace muonflow::optim {
@@ -62,6 +63,9 @@ class Optimizer {
   // the caller keeps alive and fills. Throws ConfigError where the rows are not there.
   void clip_attention(const QkClip& options, const AttentionLayer& layer);
 
+  // From now on `observer`, borrowed, is told of every step; null: nobody is.
+  void observe(StepObserver<T>* observer);
+
   std::int64_t steps() const;  // steps that were not refused
 
   // s/NAME/FIELD in the parameter's own shape where FIELD is like the weights, s/NAME/step (I64),
@@ -77,6 +81,7 @@ class Optimizer {
   TensorMap state_of(const std::string& parameter) const;
 
   const RoutingTable& routing() const;
+  const RoutingOptions& options() const;
   std::size_t state_bytes() const;
   // Mutable so that a caller may move buffers or drop a gradient (set it to null) for a step.
   // Names, shapes and order must stay.

@@ -42,6 +42,7 @@
 #include "muonflow/core/outcome.hpp"
 #include "muonflow/core/rng.hpp"
 #include "muonflow/linalg/workspace.hpp"
+#include "muonflow/optim/claims.hpp"
 
 namespace muonflow::optim {
 
@@ -113,6 +114,7 @@ struct RuleInfo {
   // Cost of a step of a rule that is not elementwise, for scheduling alone: products of the matrix
   // with one of its smaller side's square, roughly; 0: a few passes over the entries.
   double products = 10;
+  Claims claims{};  // for the audit
 };
 
 // Option values that reproduce a named source: `muon.jordan`. Keys are the rule's own options and

@@ -90,7 +90,8 @@ struct Optimizer<T>::Body {
   std::vector<detail::Task> tasks;                      // over `order`
   std::vector<linalg::Workspace<T>> workspaces;         // one a thread
   std::vector<detail::AttentionClip> attention;         // layers of clip_attention
-  double entries = 0;                                   // of all parts
+  StepObserver<T>* observer = nullptr;
+  double entries = 0;  // of all parts
 
   void build(const PlaceOf& place_of);
   void cut(std::size_t tensor);

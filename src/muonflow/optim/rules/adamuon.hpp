@@ -47,7 +47,8 @@ struct AdaMuon {
       .cite = "arXiv:2507.11005",
       .differs =
           "float32 or float64 instead of bfloat16; public codes leave the sign out "
-          "(sign_input = false), correct the bias of V or scale the step otherwise"};
+          "(sign_input = false), correct the bias of V or scale the step otherwise",
+      .claims = {.memory = Memory::ema, .direction = Direction::entry_scaled_polar}};
 
   static constexpr std::array<RulePreset, 2> presets{{
       {"kozistr",

@@ -34,7 +34,8 @@ struct AdamW {
       .lr = 1e-3,
       .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::counts_steps | Trait::descends,
-      .cite = "arXiv:1711.05101"};
+      .cite = "arXiv:1711.05101",
+      .claims = {.direction = Direction::adam}};
 
   struct Options {
     std::array<double, 2> betas{0.9, 0.999};

@@ -47,7 +47,8 @@ struct Asgo {
       .traits = Trait::descends | Trait::orthogonal_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out,
       .cite = "arXiv:2503.20762",
-      .differs = "the exact inverse root instead of ten polynomial steps"};
+      .differs = "the exact inverse root instead of ten polynomial steps",
+      .claims = {.memory = Memory::ema, .direction = Direction::gram_root}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"official",

@@ -39,7 +39,8 @@ struct Dasgo {
       .lr = 1e-2,
       .traits = Trait::left_equivariant | Trait::descends | Trait::scale_invariant |
                 Trait::zero_in_zero_out,
-      .cite = "arXiv:2503.20762"};
+      .cite = "arXiv:2503.20762",
+      .claims = {.memory = Memory::ema, .direction = Direction::column_root}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"official",

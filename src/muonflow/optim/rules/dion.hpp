@@ -46,7 +46,8 @@ struct Dion {
       .traits = Trait::left_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
                 Trait::random | Trait::descends,
       .cite = "arXiv:2504.05295",
-      .differs = "rank as a fraction; the first Q is orthonormal; QR in the weights' precision"};
+      .differs = "rank as a fraction; the first Q is orthonormal; QR in the weights' precision",
+      .claims = {.direction = Direction::low_rank_polar}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"official",

@@ -36,7 +36,8 @@ struct EfMuon {
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .cite = "arXiv:2605.08980",
-      .differs = "in float the rank counts singular values above epsilon |P|_F"};
+      .differs = "in float the rank counts singular values above epsilon |P|_F",
+      .claims = {.memory = Memory::ema, .direction = Direction::compensated_polar}};
 
   struct Options {
     double momentum = 0.9;

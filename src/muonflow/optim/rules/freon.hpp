@@ -45,7 +45,8 @@ struct Freon {
       .cite = "arXiv:2605.11181",
       .differs =
           "no code of the authors was found; beside the public research code of others, small "
-          "singular values are dropped, not raised, and weights have no fixed norm"};
+          "singular values are dropped, not raised, and weights have no fixed norm",
+      .claims = {.memory = Memory::ema, .direction = Direction::spectral_power}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"cifar",

@@ -43,7 +43,8 @@ struct Kaon {
       .cite = "arXiv:2605.11181",
       .differs =
           "no code of the authors was found; beside the public research code of others, float32 or "
-          "float64 instead of bfloat16, and weights have no fixed norm"};
+          "float64 instead of bfloat16, and weights have no fixed norm",
+      .claims = {.memory = Memory::ema, .direction = Direction::chaotic}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"cifar",

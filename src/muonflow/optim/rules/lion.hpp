@@ -32,7 +32,8 @@ struct Lion {
       .lr = 1e-4,
       .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::descends,
-      .cite = "arXiv:2302.06675"};
+      .cite = "arXiv:2302.06675",
+      .claims = {.direction = Direction::lion}};
 
   struct Options {
     std::array<double, 2> betas{0.9, 0.99};

@@ -50,7 +50,8 @@ struct Muon {
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::scale_invariant | Trait::zero_in_zero_out | Trait::descends,
       .cite = "K. Jordan 2024",
-      .differs = "float32 or float64 instead of bfloat16; a convolution is scaled by [out, rest]"};
+      .differs = "float32 or float64 instead of bfloat16; a convolution is scaled by [out, rest]",
+      .claims = {.memory = Memory::by_form, .direction = Direction::polar}};
 
   static constexpr std::array<RulePreset, 3> presets{{
       {"jordan",

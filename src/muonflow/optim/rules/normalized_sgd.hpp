@@ -31,7 +31,8 @@ struct NormalizedSgd {
                                            Trait::transpose_equivariant | Trait::scale_invariant |
                                            Trait::zero_in_zero_out | Trait::descends,
                                  .cite = "arXiv:2002.03305",
-                                 .differs = "eps is added to the norm"};
+                                 .differs = "eps is added to the norm",
+                                 .claims = {.memory = Memory::ema, .direction = Direction::unit}};
 
   struct Options {
     double momentum = 0.95;

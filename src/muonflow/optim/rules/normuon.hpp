@@ -43,7 +43,9 @@ struct NorMuon {
       .cite = "arXiv:2510.05491",
       .differs =
           "float32 or float64 instead of bfloat16; rows of a convolution are those of "
-          "[out, rest]; a missing gradient leaves the tensor alone"};
+          "[out, rest]; a missing gradient leaves the tensor alone",
+      .claims = {
+          .memory = Memory::ema, .direction = Direction::row_scaled_polar, .nesterov = true}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"official",

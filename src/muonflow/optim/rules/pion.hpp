@@ -57,7 +57,8 @@ struct Pion {
       .traits = Trait::scale_invariant | Trait::zero_in_zero_out | Trait::counts_steps,
       .cite = "arXiv:2605.12492",
       .differs =
-          "nothing in its lie_lie form; its momentum in the space of the weights is left out"};
+          "nothing in its lie_lie form; its momentum in the space of the weights is left out",
+      .claims = {.direction = Direction::turn}};
 
   static constexpr std::array<RulePreset, 2> presets{{
       {"alternating",

@@ -32,7 +32,8 @@ struct PolarGrad {
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .cite = "arXiv:2505.21799",
-      .differs = "exact decomposition; momentum first only"};
+      .differs = "exact decomposition; momentum first only",
+      .claims = {.memory = Memory::ema, .direction = Direction::nuclear_polar}};
 
   struct Options {
     double momentum = 0.95;

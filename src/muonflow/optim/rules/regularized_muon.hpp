@@ -50,7 +50,8 @@ struct RegularizedMuon {
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .cite = "arXiv:2605.23871",
-      .differs = "nesterov and the relative epsilon are offered"};
+      .differs = "nesterov and the relative epsilon are offered",
+      .claims = {.memory = Memory::ema, .direction = Direction::smoothed_polar}};
 
   struct Options {
     double momentum = 0.95;

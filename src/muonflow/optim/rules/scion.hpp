@@ -59,7 +59,8 @@ struct Scion {
       .cite = "arXiv:2502.07529",
       .differs =
           "momentum is 1 - theirs; constrained is off by default; no start on the ball; a "
-          "convolution is [out, rest] without their 1 / kernel"};
+          "convolution is [out, rest] without their 1 / kernel",
+      .claims = {.memory = Memory::ema, .direction = Direction::norm_ball}};
 
   static constexpr std::array<RulePreset, 4> presets{{
       {"mlp_hidden",

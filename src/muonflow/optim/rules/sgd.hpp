@@ -29,7 +29,8 @@ struct Sgd {
       .traits = Trait::elementwise | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .cite = "torch.optim.SGD",
-      .differs = "a momentum_buffer that was given and is not zero counts as a past"};
+      .differs = "a momentum_buffer that was given and is not zero counts as a past",
+      .claims = {.memory = Memory::dampened, .direction = Direction::momentum}};
 
   struct Options {
     double momentum = 0;

@@ -70,7 +70,8 @@ struct Shampoo {
       .traits = Trait::descends | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::counts_steps,
       .cite = "arXiv:1802.09568",
-      .differs = "averages instead of sums; exact roots; statistics start at 0"};
+      .differs = "averages instead of sums; exact roots; statistics start at 0",
+      .claims = {.direction = Direction::two_sided_roots}};
 
   static constexpr std::array<RulePreset, 2> presets{{
       {"quarter",

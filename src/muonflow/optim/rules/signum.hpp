@@ -32,7 +32,8 @@ struct Signum {
                                            Trait::scale_invariant | Trait::zero_in_zero_out |
                                            Trait::descends,
                                  .cite = "arXiv:1802.04434",
-                                 .differs = "nesterov is offered"};
+                                 .differs = "nesterov is offered",
+                                 .claims = {.memory = Memory::ema, .direction = Direction::sign}};
 
   struct Options {
     double momentum = 0.95;

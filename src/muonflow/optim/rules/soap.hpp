@@ -53,7 +53,8 @@ struct Soap {
                                  .cite = "arXiv:2409.11321",
                                  .differs =
                                      "null bases of a singular first statistic are Householder's, "
-                                     "the same in float and double"};
+                                     "the same in float and double",
+                                 .claims = {.direction = Direction::adam_in_bases}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"reference",
