@@ -30,6 +30,7 @@
 #include "muonflow/geometry/sign.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -83,12 +84,9 @@ struct AdaMuon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
     auto& V = state.exp_avg_sq;
     const T beta2 = static_cast<T>(options.beta2);
-    const T part = static_cast<T>(1 - options.momentum);
-    M = static_cast<T>(options.momentum) * M + part * at.G;  // (1)
-    D = M;
+    MomentumStep::average(options.momentum).apply<T>(at.G, state.momentum_buffer, D);  // (1)
     Outcome outcome{};
     if (options.sign_input) outcome = geometry::sign::steepest<T>(D);
     if (outcome.ok()) outcome = geometry::nuclear::steepest<T>(D, linalg::Polar{}, at.scratch);

@@ -31,6 +31,7 @@
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/sides.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -83,8 +84,8 @@ struct Asgo {
     auto& M = state.momentum_buffer;
     auto& C = state.C;
     const auto side = M.rows() < M.cols() ? linalg::Side::left : linalg::Side::right;
-    M = static_cast<T>(options.momentum) * M + static_cast<T>(1 - options.momentum) * at.G;  // (1)
-    linalg::average_gram<T>(side, options.beta2, at.G, C, at.scratch);                       // (2)
+    MomentumStep::average(options.momentum).apply<T>(at.G, M, D);       // (1)
+    linalg::average_gram<T>(side, options.beta2, at.G, C, at.scratch);  // (2)
     typename linalg::Workspace<T>::Frame frame(at.scratch);
     auto root = frame.matrix(C.rows(), C.cols());
     root = C;
@@ -93,7 +94,6 @@ struct Asgo {
     const Outcome outcome =
         linalg::inverse_root<T>(root, {.p = 2, .cutoff = std::min(cutoff, 0.5)}, at.scratch);
     if (!outcome.ok()) return outcome;
-    D = M;
     linalg::multiply_side<T>(side, linalg::Op::none, root, D, at.scratch);  // (3)
     const double norm = linalg::frobenius_norm<T>(D);
     const double size = 0.2 * std::sqrt(static_cast<double>(D.size()));

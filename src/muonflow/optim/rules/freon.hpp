@@ -28,6 +28,7 @@
 
 #include "muonflow/linalg/spectral_power.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -90,15 +91,8 @@ struct Freon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
-    const T mu = static_cast<T>(options.momentum);
-    const T part = static_cast<T>(1 - options.momentum);
-    M = mu * M + part * at.G;  // (1)
-    if (options.nesterov) {
-      D = part * at.G + mu * M;  // (2)
-    } else {
-      D = M;  // (2)
-    }
+    const auto momentum = MomentumStep::average(options.momentum, options.nesterov);
+    momentum.apply<T>(at.G, state.momentum_buffer, D);  // (1), (2)
     const linalg::SpectralPower power{
         .c = options.c, .normalization = options.normalization, .floor = options.floor};
     return linalg::spectral_power<T>(D, power, at.scratch);  // (3)

@@ -24,6 +24,7 @@
 
 #include "muonflow/geometry/nuclear.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -93,16 +94,10 @@ struct Muon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
-    const bool ema = options.momentum_form == MomentumForm::ema;
-    const T mu = static_cast<T>(options.momentum);
-    const T part = ema ? static_cast<T>(1 - options.momentum) : T(1);
-    M = mu * M + part * at.G;  // (1)
-    if (options.nesterov) {
-      D = part * at.G + mu * M;  // (2)
-    } else {
-      D = M;  // (2)
-    }
+    const auto momentum = options.momentum_form == MomentumForm::ema
+                              ? MomentumStep::average(options.momentum, options.nesterov)
+                              : MomentumStep::sum(options.momentum, options.nesterov);
+    momentum.apply<T>(at.G, state.momentum_buffer, D);                    // (1), (2)
     return geometry::nuclear::steepest<T>(D, options.polar, at.scratch);  // (3)
   }
 };

@@ -26,6 +26,7 @@
 #include "muonflow/geometry/nuclear.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -76,12 +77,9 @@ struct NorMuon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
     auto& v = state.second_momentum;
-    const T mu = static_cast<T>(options.momentum);
-    const T part = static_cast<T>(1 - options.momentum);
-    M = mu * M + part * at.G;  // (1)
-    D = part * at.G + mu * M;
+    const auto momentum = MomentumStep::average(options.momentum, true);
+    momentum.apply<T>(at.G, state.momentum_buffer, D);                                       // (1)
     const Outcome outcome = geometry::nuclear::steepest<T>(D, linalg::Polar{}, at.scratch);  // (2)
     if (!outcome.ok()) return outcome;
 

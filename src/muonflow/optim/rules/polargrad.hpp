@@ -17,6 +17,7 @@
 
 #include "muonflow/geometry/nuclear.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -52,10 +53,7 @@ struct PolarGrad {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
-    const T part = static_cast<T>(1 - options.momentum);
-    M = static_cast<T>(options.momentum) * M + part * at.G;  // (1)
-    D = M;
+    MomentumStep::average(options.momentum).apply<T>(at.G, state.momentum_buffer, D);  // (1)
     geometry::nuclear::Size size;
     const Outcome outcome = geometry::nuclear::exact_steepest<T>(D, size, at.scratch);
     if (outcome.ok()) D *= static_cast<T>(size.norm);  // (2)

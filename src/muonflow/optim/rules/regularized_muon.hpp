@@ -24,6 +24,7 @@
 #include "muonflow/geometry/smoothed_nuclear.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -79,15 +80,8 @@ struct RegularizedMuon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
-    const T mu = static_cast<T>(options.momentum);
-    const T part = static_cast<T>(1 - options.momentum);
-    M = mu * M + part * at.G;  // (1)
-    if (options.nesterov) {
-      D = part * at.G + mu * M;  // (2)
-    } else {
-      D = M;  // (2)
-    }
+    const auto momentum = MomentumStep::average(options.momentum, options.nesterov);
+    momentum.apply<T>(at.G, state.momentum_buffer, D);  // (1), (2)
     const auto r = static_cast<double>(std::min(D.rows(), D.cols()));
     double epsilon = options.epsilon;
     if (options.epsilon_mode == EpsilonMode::relative) {

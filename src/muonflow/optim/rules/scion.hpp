@@ -31,6 +31,7 @@
 #include "muonflow/geometry/sign.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -102,10 +103,7 @@ struct Scion {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
-    const T part = static_cast<T>(1 - options.momentum);
-    M = static_cast<T>(options.momentum) * M + part * at.G;  // (1)
-    D = M;
+    MomentumStep::average(options.momentum).apply<T>(at.G, state.momentum_buffer, D);  // (1)
     const auto m = static_cast<double>(D.rows());
     const auto n = static_cast<double>(D.cols());
     double factor = 1;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -61,24 +62,16 @@ struct Sgd {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    const T mu = static_cast<T>(options.momentum);
-    const T part = static_cast<T>(1 - options.dampening);
-    if (mu == T(0)) {
+    if (options.momentum == 0) {
       D = at.G;
       return {};
     }
     auto& B = state.momentum_buffer;
     const bool first = at.t == 0 && (B.array() == T(0)).all();
-    if (first) {
-      B = at.G;  // (1)
-    } else {
-      B = mu * B + part * at.G;  // (1)
-    }
-    if (options.nesterov) {
-      D = at.G + mu * B;  // (2)
-    } else {
-      D = B;  // (2)
-    }
+    // 0 + G is G: the first gradient is not dampened.
+    const double part = first ? 1 : 1 - options.dampening;
+    const MomentumStep momentum{options.momentum, part, options.nesterov};
+    momentum.apply<T>(at.G, B, D);  // (1), (2)
     return {};
   }
 };

@@ -17,6 +17,7 @@
 
 #include "muonflow/geometry/sign.hpp"
 #include "muonflow/optim/enrolled.hpp"
+#include "muonflow/optim/momentum.hpp"
 
 namespace muonflow::optim {
 
@@ -54,16 +55,9 @@ struct Signum {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.momentum_buffer;
-    const T mu = static_cast<T>(options.momentum);
-    const T part = static_cast<T>(1 - options.momentum);
-    M = mu * M + part * at.G;  // (1)
-    if (options.nesterov) {
-      D = part * at.G + mu * M;
-    } else {
-      D = M;
-    }
-    return geometry::sign::steepest<T>(D);  // (2)
+    const auto momentum = MomentumStep::average(options.momentum, options.nesterov);
+    momentum.apply<T>(at.G, state.momentum_buffer, D);  // (1), (2)
+    return geometry::sign::steepest<T>(D);              // (2)
   }
 };
 
