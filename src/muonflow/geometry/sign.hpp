@@ -6,6 +6,7 @@
 #pragma once
 
 #include "muonflow/geometry/entry.hpp"
+#include "muonflow/linalg/elementwise/apply.hpp"
 
 namespace muonflow::geometry {
 
@@ -14,8 +15,7 @@ namespace sign {
 // d <- sign(d), entry by entry.
 template <class T>
 Outcome steepest(MatrixRef<T> d) {
-  if (!linalg::all_finite<T>(d)) return {.status = Status::non_finite_input, .changed = false};
-  d = d.unaryExpr([](T x) { return static_cast<T>(x > 0) - static_cast<T>(x < 0); });
+  if (!linalg::to_signs<T>(d)) return {.status = Status::non_finite_input, .changed = false};
   return {};
 }
 

@@ -7,7 +7,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
-#include "muonflow/linalg/detail/row_dot.hpp"
+#include "muonflow/linalg/elementwise/detail/sums.hpp"
 #include "muonflow/linalg/svd.hpp"
 
 namespace muonflow::linalg {
@@ -18,16 +18,21 @@ namespace {
 constexpr Index kParts = 64;
 constexpr Index kPartElements = 1 << 14;
 
-template <class Row>
-double reduce_rows(Index rows, Index cols, const Row& row_sum) {
+template <class T>
+detail::Rows<T> rows_of(const ConstMatrixRef<T>& a, Index first, Index count) {
+  return {a.data() + first * a.outerStride(), count, a.cols(), a.outerStride()};
+}
+
+// sum(first row, rows) of each part, over the parts of [rows, cols].
+template <class Sum>
+double over_parts(Index rows, Index cols, const Sum& part_sum) {
   const Index parts =
       std::clamp<Index>(rows * cols / kPartElements, 1, std::min(kParts, std::max<Index>(rows, 1)));
   std::array<double, kParts> sums{};
   parallel_for(parts, 4, [&](Index begin, Index end) {
     for (Index part = begin; part < end; ++part) {
-      double sum = 0;
-      for (Index i = rows * part / parts; i < rows * (part + 1) / parts; ++i) sum += row_sum(i);
-      sums[static_cast<std::size_t>(part)] = sum;
+      const Index first = rows * part / parts;
+      sums[static_cast<std::size_t>(part)] = part_sum(first, rows * (part + 1) / parts - first);
     }
   });
   double sum = 0;
@@ -35,24 +40,10 @@ double reduce_rows(Index rows, Index cols, const Row& row_sum) {
   return sum;
 }
 
-// Eight running sums: a fixed order that the compiler can keep in vector registers.
-template <class Term>
-double row_reduce(Index cols, const Term& term) {
-  std::array<double, 8> lanes{};
-  Index j = 0;
-  for (; j + 8 <= cols; j += 8) {
-    for (Index l = 0; l < 8; ++l) lanes[static_cast<std::size_t>(l)] += term(j + l);
-  }
-  for (Index l = 0; j < cols; ++j, ++l) lanes[static_cast<std::size_t>(l)] += term(j);
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
-         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-}
-
 template <class T>
-double sum_of_squares(const ConstMatrixRef<T>& a) {
-  return reduce_rows(a.rows(), a.cols(), [&](Index i) {
-    const T* const row = a.data() + i * a.outerStride();
-    return detail::row_dot(a.cols(), row, row);
+double squares(const ConstMatrixRef<T>& a, double scale_a, double scale_b) {
+  return over_parts(a.rows(), a.cols(), [&](Index first, Index rows) {
+    return detail::sum_of_squares(rows_of<T>(a, first, rows), scale_a, scale_b);
   });
 }
 
@@ -67,7 +58,7 @@ void check_norms(const char* what, Index rows, Index cols, const MatrixRef<doubl
 
 template <class T>
 double frobenius_norm(const ConstMatrixRef<T>& a) {
-  const double plain = sum_of_squares<T>(a);
+  const double plain = squares<T>(a, 1, 1);
   // Squares of floats never leave the range of double. For double, outside this band squares may
   // have been lost or have overflowed, and a power of two brings the largest entry to about 1.
   if (sizeof(T) == sizeof(float) || std::isnan(plain) || (plain > 1e-250 && plain < 1e300)) {
@@ -78,15 +69,7 @@ double frobenius_norm(const ConstMatrixRef<T>& a) {
   const int shift = std::ilogb(largest);
   // Two factors, since 2^1074 is not a double.
   const int half = shift / 2;
-  const double scale_a = std::ldexp(1.0, -half);
-  const double scale_b = std::ldexp(1.0, half - shift);
-  const double sum = reduce_rows(a.rows(), a.cols(), [&](Index i) {
-    const T* const row = a.data() + i * a.outerStride();
-    return row_reduce(a.cols(), [=](Index j) {
-      const double x = static_cast<double>(row[j]) * scale_a * scale_b;
-      return x * x;
-    });
-  });
+  const double sum = squares<T>(a, std::ldexp(1.0, -half), std::ldexp(1.0, half - shift));
   return std::ldexp(std::sqrt(sum), shift);
 }
 
@@ -98,31 +81,21 @@ double dot(const ConstMatrixRef<T>& a, const ConstMatrixRef<T>& b) {
                       .found = to_string(Shape{a.rows(), a.cols()}) + " and " +
                                to_string(Shape{b.rows(), b.cols()})});
   }
-  return reduce_rows(a.rows(), a.cols(), [&](Index i) {
-    return detail::row_dot(a.cols(), a.data() + i * a.outerStride(),
-                           b.data() + i * b.outerStride());
+  return over_parts(a.rows(), a.cols(), [&](Index first, Index rows) {
+    return detail::sum_of_products(rows_of<T>(a, first, rows), rows_of<T>(b, first, rows));
   });
 }
 
 template <class T>
 double absolute_sum(const ConstMatrixRef<T>& a) {
-  return reduce_rows(a.rows(), a.cols(), [&](Index i) {
-    const T* const row = a.data() + i * a.outerStride();
-    return row_reduce(a.cols(), [=](Index j) { return std::abs(static_cast<double>(row[j])); });
+  return over_parts(a.rows(), a.cols(), [&](Index first, Index rows) {
+    return detail::sum_of_absolutes(rows_of<T>(a, first, rows));
   });
 }
 
 template <class T>
 double max_abs(const ConstMatrixRef<T>& a) {
-  T largest = 0;
-  for (Index i = 0; i < a.rows(); ++i) {
-    const T* const row = a.data() + i * a.outerStride();
-    for (Index j = 0; j < a.cols(); ++j) {
-      const T x = std::abs(row[j]);
-      largest = x > largest ? x : largest;
-    }
-  }
-  return static_cast<double>(largest);
+  return static_cast<double>(detail::largest(rows_of<T>(a, 0, a.rows())));
 }
 
 template <class T>
@@ -177,12 +150,10 @@ void divide_columns(MatrixRef<T> x, double factor, double eps, Scratch& scratch)
 
 template <class T>
 bool all_finite(const ConstMatrixRef<T>& a) {
-  // x - x is 0 for a finite x and NaN for any other; a sum of those needs no branch.
-  const double sum = reduce_rows(a.rows(), a.cols(), [&](Index i) {
-    const T* const row = a.data() + i * a.outerStride();
-    return row_reduce(a.cols(), [=](Index j) { return static_cast<double>(row[j] - row[j]); });
+  const double troubles = over_parts(a.rows(), a.cols(), [&](Index first, Index rows) {
+    return detail::finite(rows_of<T>(a, first, rows)) ? 0.0 : 1.0;
   });
-  return sum == 0;
+  return troubles == 0;
 }
 
 template <class T>

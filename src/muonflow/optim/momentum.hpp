@@ -12,6 +12,7 @@
 #pragma once
 
 #include "muonflow/core/matrix.hpp"
+#include "muonflow/linalg/elementwise/moments.hpp"
 
 namespace muonflow::optim {
 
@@ -29,14 +30,7 @@ struct MomentumStep {
 
   template <class T>
   void apply(const ConstMatrixRef<T>& G, Matrix<T>& M, MatrixRef<T> D) const {
-    const T kept = static_cast<T>(momentum);
-    const T added = static_cast<T>(part);
-    M = kept * M + added * G;
-    if (nesterov) {
-      D = added * G + kept * M;
-    } else {
-      D = M;
-    }
+    linalg::momentum_step<T>({.kept = momentum, .added = part, .nesterov = nesterov}, G, M, D);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/elementwise/apply.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/optim/detail/optimizer_body.hpp"
 #include "muonflow/optim/transforms/cautious.hpp"
@@ -39,8 +40,10 @@ MatrixMap<T> Optimizer<T>::Body::gradient(const detail::Part<T>& part) const {
 
 template <class T>
 void Optimizer<T>::Body::look_at_gradients() {
+  // From the last task to the first, so that the rules begin with gradients that are still in
+  // cache.
   const auto look = [&](std::int64_t task) {
-    const auto& [begin, end, cost] = tasks[static_cast<std::size_t>(task)];
+    const auto& [begin, end, cost] = tasks[tasks.size() - 1 - static_cast<std::size_t>(task)];
     for (std::size_t i = begin; i < end; ++i) {
       auto& part = parts[order[i]];
       part.result = {};
@@ -195,22 +198,26 @@ void Optimizer<T>::Body::work_on(detail::Part<T>& part, double schedule,
   part.result = kernels[part.tensor]->step(at, *part.state, D);
   if (!part.result.outcome.ok() || part.result.skip) return;
 
-  if (info.result != Result::weights) {
+  const double kept_after = wd != 0 && decay == Decay::after ? kept : 1;
+  bool finite = true;
+  if (info.result == Result::weights) {
+    if (kept_after != 1) D *= static_cast<T>(kept_after);
+    finite = linalg::all_finite<T>(D);
+  } else {
     const double by = info.result == Result::direction ? lr * part.multiplier : 1;
     if (cautious) {
       cautious_step<T>(W, D, by, kept, kept_before);
-    } else if (kept_before) {
-      D = static_cast<T>(kept) * W - static_cast<T>(by) * D;
+      finite = linalg::all_finite<T>(D);
     } else {
-      D = W - static_cast<T>(by) * D;
+      finite = linalg::weights_after<T>(
+          {.kept = kept_before ? kept : 1, .by = by, .after = kept_after}, W, D);
     }
   }
-  if (wd != 0 && decay == Decay::after && !cautious) D *= static_cast<T>(kept);
-  if (!linalg::all_finite<T>(D)) {
+  if (!finite) {
     part.result.outcome = {Status::non_finite_result, false};
     return;
   }
-  W = D;
+  linalg::copy_rows<T>(D, W);
 }
 
 template <class T>

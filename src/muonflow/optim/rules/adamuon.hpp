@@ -84,16 +84,12 @@ struct AdaMuon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& V = state.exp_avg_sq;
-    const T beta2 = static_cast<T>(options.beta2);
     MomentumStep::average(options.momentum).apply<T>(at.G, state.momentum_buffer, D);  // (1)
     Outcome outcome{};
     if (options.sign_input) outcome = geometry::sign::steepest<T>(D);
     if (outcome.ok()) outcome = geometry::nuclear::steepest<T>(D, linalg::Polar{}, at.scratch);
-    if (!outcome.ok()) return outcome;                                  // (2)
-    V = beta2 * V + static_cast<T>(1 - options.beta2) * D.cwiseAbs2();  // (3)
-    const auto root = V.array().sqrt() + static_cast<T>(options.eps);
-    D.array() = (root == T(0)).select(T(0), D.array() / root);  // (4)
+    if (!outcome.ok()) return outcome;                                     // (2)
+    linalg::rms_step<T>(options.beta2, options.eps, state.exp_avg_sq, D);  // (3), (4)
     const double norm = linalg::frobenius_norm<T>(D);
     const double size = 0.2 * std::sqrt(static_cast<double>(D.size()));
     if (norm > 0) D *= static_cast<T>(size / norm);  // (5)

@@ -19,6 +19,7 @@
 #include <array>
 #include <cmath>
 
+#include "muonflow/linalg/elementwise/moments.hpp"
 #include "muonflow/optim/enrolled.hpp"
 
 namespace muonflow::optim {
@@ -58,17 +59,14 @@ struct AdamW {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.exp_avg;
-    auto& V = state.exp_avg_sq;
     const auto [beta1, beta2] = options.betas;
     const auto t = static_cast<double>(at.t + 1);
-    const T first = static_cast<T>(1 / (1 - std::pow(beta1, t)));
-    const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, t)));
-    const T eps = static_cast<T>(options.eps);
-    M = static_cast<T>(beta1) * M + static_cast<T>(1 - beta1) * at.G;              // (1)
-    V = static_cast<T>(beta2) * V + static_cast<T>(1 - beta2) * at.G.cwiseAbs2();  // (2)
-    D.array() = root * V.array().sqrt() + eps;                                     // (3), below
-    D.array() = (D.array() == T(0)).select(T(0), first * M.array() / D.array());   // (3)
+    const linalg::AdamMoments moments{.beta1 = beta1,
+                                      .beta2 = beta2,
+                                      .first = 1 / (1 - std::pow(beta1, t)),
+                                      .root = 1 / std::sqrt(1 - std::pow(beta2, t)),
+                                      .eps = options.eps};
+    linalg::adam_step<T>(moments, at.G, state.exp_avg, state.exp_avg_sq, D);  // (1) to (3)
     return {};
   }
 };

@@ -17,6 +17,7 @@
 #include <array>
 
 #include "muonflow/geometry/sign.hpp"
+#include "muonflow/linalg/elementwise/moments.hpp"
 #include "muonflow/optim/enrolled.hpp"
 
 namespace muonflow::optim {
@@ -50,11 +51,9 @@ struct Lion {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    auto& M = state.exp_avg;
     const auto [beta1, beta2] = options.betas;
-    D = static_cast<T>(beta1) * M + static_cast<T>(1 - beta1) * at.G;
-    M = static_cast<T>(beta2) * M + static_cast<T>(1 - beta2) * at.G;  // (2)
-    return geometry::sign::steepest<T>(D);                             // (1)
+    linalg::two_averages<T>(beta1, beta2, at.G, state.exp_avg, D);  // (2)
+    return geometry::sign::steepest<T>(D);                          // (1)
   }
 };
 
