@@ -2,25 +2,42 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/core/parallel.hpp"
 #include "tests/flow/problems.hpp"
 #include "tests/support/message_of.hpp"
 
 namespace muonflow::flow {
 namespace {
 
-// Every objective with every risk that it has.
+// Every objective with every risk that it has, and with options that change its features.
 struct Case {
   std::string name;
   RiskKind risk;
+  std::vector<std::string> sets{};
+
+  std::string label() const {
+    std::string text = name + "_" + std::string(enum_name(risk));
+    for (const auto& set : sets) text += "_" + set.substr(set.find('=') + 1);
+    return text;
+  }
 };
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const auto& entry : objectives().all()) {
     for (const auto risk : entry.info.risks) all.push_back({entry.name, risk});
   }
+  const std::vector<std::pair<std::string, std::vector<std::string>>> kVariants{
+      {"two_layer", {"objective.out=trained", "objective.activation=gelu"}},
+      {"two_layer", {"objective.activation=softplus", "objective.noise=0.5"}},
+      {"moe", {"objective.gate=sigmoid", "objective.activation=sigmoid"}},
+      {"moe", {"objective.gate=softplus", "objective.outputs=3"}}};
+  for (const auto& [name, sets] : kVariants) all.push_back({name, RiskKind::squared, sets});
+  // More inputs than one tile holds.
+  all.push_back({"moe", RiskKind::cross_entropy, {"objective.samples=150"}});
   return all;
 }
 
@@ -32,6 +49,7 @@ class EveryObjective : public ::testing::TestWithParam<Case> {
     config.set("objective.kind=" + GetParam().name);
     config.set("objective.risk=" + std::string(enum_name(GetParam().risk)));
     config.set("particles.count=" + std::to_string(particles));
+    for (const auto& set : GetParam().sets) config.set(set);
     return make_problem<T>(read_options(config.tree(), {}));
   }
 };
@@ -88,6 +106,23 @@ TEST_P(EveryObjective, FloatAgreesWithDouble) {
             50 * 6e-8 * (1 + G.cwiseAbs().maxCoeff()));
 }
 
+// Chunks and their sums are the same whatever the number of threads.
+TEST_P(EveryObjective, TheSameBitsForEveryNumberOfThreads) {
+  auto p = problem<float>(200);
+  Matrix<float> one, more;
+  double J = 0, J_more = 0;
+  const int before = threads();
+  set_threads(1);
+  ASSERT_TRUE(p.system.force(p.state.W, one, J).ok());
+  for (const int count : {2, 4}) {
+    set_threads(count);
+    ASSERT_TRUE(p.system.force(p.state.W, more, J_more).ok());
+    EXPECT_TRUE(one == more);
+    EXPECT_EQ(J, J_more);
+  }
+  set_threads(before);
+}
+
 TEST_P(EveryObjective, InfimumIsALowerBound) {
   auto p = problem<double>(9);
   const auto infimum = p.system.objective().infimum();
@@ -104,7 +139,9 @@ TEST_P(EveryObjective, InfimumIsALowerBound) {
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, ::testing::ValuesIn(cases()),
                          [](const auto& entry) {
-                           return entry.param.name + "_" + std::string(enum_name(entry.param.risk));
+                           auto label = entry.param.label();
+                           std::replace(label.begin(), label.end(), '.', '_');
+                           return label;
                          });
 
 TEST(Objectives, RefuseARiskTheyDoNotHave) {

@@ -1,8 +1,10 @@
 #include "muonflow/flow/objective.hpp"
 
 #include "muonflow/flow/detail/enroll_objective.hpp"
+#include "muonflow/flow/objectives/moe.hpp"
 #include "muonflow/flow/objectives/quadratic.hpp"
 #include "muonflow/flow/objectives/tanh_ridge.hpp"
+#include "muonflow/flow/objectives/two_layer.hpp"
 
 namespace muonflow::flow {
 
@@ -15,8 +17,10 @@ void ObjectiveOptions::fields(FieldVisitor& v) {
 const Registry<ObjectiveEntry>& objectives() {
   static const auto registry = [] {
     Registry<ObjectiveEntry> all("objective");
+    detail::enroll_objective<Moe>(all);
     detail::enroll_objective<Quadratic>(all);
     detail::enroll_objective<TanhRidge>(all);
+    detail::enroll_objective<TwoLayer>(all);
     return all;
   }();
   return registry;

@@ -44,8 +44,9 @@ class Objective {
   virtual Index features() const = 0;  // q
   // Numbers a particle keeps between the two calls.
   virtual Index tape_width() const = 0;
-  // sum [q] <- sum over the chunk of F(w_i), accumulated in double in the order of the particles;
-  // tape [c, tape_width] is left for pullback.
+  // sum [q] <- sum over the chunk of F(w_i), in an order that the chunk alone fixes: in double over
+  // the particles, or by one product in T over the chunk; tape [c, tape_width] is left for
+  // pullback.
   virtual void forward(const ConstMatrixRef<T>& w, MatrixRef<T> tape, std::span<double> sum,
                        linalg::Workspace<T>& workspace) const = 0;
   // g [c, d] <- DF(w_i)^* r for every particle of the chunk; r [q]. The tape may be used up.
@@ -68,6 +69,10 @@ struct ObjectiveEntry {
   std::string name;
   ObjectiveInfo info;
   std::vector<FieldInfo> (*describe)();  // its own keys
+  // The matrices of one particle, given the shape [m, n] of its main one and the data, null where
+  // they will be drawn. Throws ShapeError, ConfigError.
+  std::vector<Block> (*blocks)(const Json& table, const TensorMap* data, const Shape& shape,
+                               const std::string& place);
   // Reads the whole [objective] table; throws ConfigError for unknown keys and bad values.
   ObjectiveOptions (*read)(const Json& table, const PlaceOf& place);
   // The resolved table, in the order kind, risk, file, own keys.

@@ -24,7 +24,9 @@ FlowOptions::FlowOptions()
 
 void FlowOptions::fields(FieldVisitor& v) {
   visit_tree(v, "objective", objective, "J: kind, risk, file and the objective's own keys");
-  visit_tree(v, "geometry", geometry, "kinetic energy: kind, weight and the geometry's own keys");
+  visit_tree(
+      v, "geometry", geometry,
+      "kinetic energy: kind, weight and the geometry's own keys; [geometry.BLOCK] for one block");
   v.group("dynamics", dynamics, "the equation");
   v.group("integrator", integrator, "how it is stepped");
   v.group("particles", particles, "how many, of what shape, and where they start");
@@ -80,10 +82,15 @@ struct GeometryHead {
   double weight = 1;
 };
 
-// One [geometry] or [geometry.BLOCK] table with its defaults, checked by making the geometry.
-Json resolve_geometry(const Json& table, const std::string& path, const std::string& otherwise,
+// One [geometry] or [geometry.BLOCK] table with its defaults, checked by making the geometry. A
+// block's table says what is different there: what it leaves out is as in `whole`, the geometry's
+// own keys only where its kind is the same.
+Json resolve_geometry(const Json& table, const std::string& path, const Json& whole,
                       const PlaceOf& place) {
-  GeometryHead head{.kind = kind_of(table, path, otherwise, place)};
+  GeometryHead head{
+      .kind = kind_of(table, path, whole.value("kind", std::string("smoothed_nuclear")), place),
+      .weight = whole.value("weight", 1.0)};
+  const bool same = whole.value("kind", std::string()) == head.kind;
   Json own = Json::object();
   Json blocks = Json::object();
   for (const auto& [key, value] : table.items()) {
@@ -100,14 +107,17 @@ Json resolve_geometry(const Json& table, const std::string& path, const std::str
   for (const auto& field : geometry::geometries().at(head.kind).fields) {
     if (own.contains(field.name)) {
       resolved[field.name] = own[field.name];
+    } else if (same) {
+      resolved[field.name] = whole.at(field.name);
     } else {
       // A choice, and "off", describe their default as a bare word.
       Json value = Json::parse(field.default_value, nullptr, false);
       resolved[field.name] = value.is_discarded() ? Json(field.default_value) : value;
     }
   }
+  const Json without_blocks = resolved;
   for (const auto& [name, block] : blocks.items()) {
-    resolved[name] = resolve_geometry(block, path + "." + name, head.kind, place);
+    resolved[name] = resolve_geometry(block, path + "." + name, without_blocks, place);
   }
   return resolved;
 }
@@ -122,7 +132,7 @@ FlowOptions read_options(const Json& tree, const PlaceOf& place) {
   objective.read(*options.objective, place);
   options.objective = std::make_shared<const Json>(objective.resolve(*options.objective));
   options.geometry = std::make_shared<const Json>(
-      resolve_geometry(*options.geometry, "geometry", "smoothed_nuclear", place));
+      resolve_geometry(*options.geometry, "geometry", Json::object(), place));
   integrators().at(options.integrator.kind, at(place, "integrator.kind"));
   if (options.integrator.adaptive) {
     throw ConfigError({.place = at(place, "integrator.adaptive"),

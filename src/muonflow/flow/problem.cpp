@@ -1,8 +1,10 @@
 #include "muonflow/flow/problem.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/core/text.hpp"
 #include "muonflow/geometry/geometries.hpp"
 
 namespace muonflow::flow {
@@ -42,6 +44,26 @@ BlockGeometry<T> make_geometry(const Json& geometry, const Block& block, const P
           .weight = table->at("weight").get<double>()};
 }
 
+// Tables of [geometry] that name no block of a particle would be read by nobody.
+void require_blocks(const Json& geometry, const Layout& layout, const PlaceOf& place) {
+  std::vector<std::string> names;
+  for (const auto& block : layout.blocks()) names.push_back(block.name);
+  for (const auto& [key, value] : geometry.items()) {
+    if (!value.is_object() || std::find(names.begin(), names.end(), key) != names.end()) continue;
+    const std::string path = "geometry." + key;
+    throw ConfigError({.place = place ? place(path) : path,
+                       .what = "no such block",
+                       .expected = names.front().empty() ? "particles of one block, without a name"
+                                                         : "one of " + join(names)});
+  }
+}
+
+std::vector<Block> blocks_of(const FlowOptions& options, const ProblemData& data) {
+  const auto& entry = objectives().at(options.objective->at("kind").get<std::string>());
+  return entry.blocks(*options.objective, data.objective ? &*data.objective : nullptr,
+                      options.particles.shape, data.objective_place);
+}
+
 }  // namespace
 
 Layout make_layout(const FlowOptions& options, const ProblemData& data, const PlaceOf& place) {
@@ -58,7 +80,7 @@ Layout make_layout(const FlowOptions& options, const ProblemData& data, const Pl
                          .what = "missing",
                          .expected = "two numbers [rows, columns]"});
     }
-    return Layout(*particles.count, particles.shape[0], particles.shape[1]);
+    return Layout(*particles.count, blocks_of(options, data));
   }
   const auto layout = layout_of(*data.initial, data.initial_place);
   if (particles.count && *particles.count != layout.particles()) {
@@ -67,12 +89,12 @@ Layout make_layout(const FlowOptions& options, const ProblemData& data, const Pl
          .expected = std::to_string(layout.particles()) + " as in " + data.initial_place,
          .found = std::to_string(*particles.count)});
   }
-  const auto& block = layout.blocks().front();
-  const Shape shape{block.rows, block.cols};
-  if (!particles.shape.empty() && particles.shape != shape) {
+  if (particles.shape.empty()) return layout;
+  const Layout asked(layout.particles(), blocks_of(options, data));
+  if (!(asked == layout)) {
     throw ShapeError({.place = at("particles.shape"),
-                      .expected = to_string(shape) + " as in " + data.initial_place,
-                      .found = to_string(particles.shape)});
+                      .expected = layout.text() + " as in " + data.initial_place,
+                      .found = asked.text()});
   }
   return layout;
 }
@@ -87,6 +109,7 @@ Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, con
   const auto tensors = data.objective ? *data.objective : entry.draw(*options.objective, layout);
   auto objective = entry.make<T>(*options.objective, tensors, layout, data.objective_place);
 
+  require_blocks(*options.geometry, layout, place);
   std::vector<BlockGeometry<T>> geometries;
   for (const auto& block : layout.blocks()) {
     geometries.push_back(make_geometry<T>(*options.geometry, block, place));

@@ -3,7 +3,9 @@
 // The class names: `static const ObjectiveInfo kInfo`, `struct Options { ...; void
 // fields(FieldVisitor&); }`, `static TensorMap draw(const Options&, RiskKind, const Layout&)` and
 // the constructor
-// `(const Options&, RiskKind, const TensorMap&, const Layout&, const std::string& place)`.
+// `(const Options&, RiskKind, const TensorMap&, const Layout&, const std::string& place)`. Where a
+// particle is more than one matrix it also has `static std::vector<Block> blocks(const Options&,
+// const TensorMap* data, const Shape& shape, const std::string& place)`.
 #pragma once
 
 #include <algorithm>
@@ -57,6 +59,14 @@ void enroll_objective(Registry<ObjectiveEntry>& registry) {
       {.name = std::string(O<double>::kInfo.name),
        .info = O<double>::kInfo,
        .describe = [] { return muonflow::describe<typename O<double>::Options>(); },
+       .blocks = [](const Json& table, const TensorMap* data, const Shape& shape,
+                    const std::string& place) -> std::vector<Block> {
+         if constexpr (requires { &O<double>::blocks; }) {
+           return O<double>::blocks(read_table<O>(table).own, data, shape, place);
+         } else {
+           return {Block{.name = "", .rows = shape[0], .cols = shape[1]}};
+         }
+       },
        .read = [](const Json& table,
                   const PlaceOf& place) { return read_table<O>(table, place).common; },
        .resolve = [](const Json& table) -> Json { return muonflow::to_json(read_table<O>(table)); },
@@ -67,6 +77,23 @@ void enroll_objective(Registry<ObjectiveEntry>& registry) {
            },
        .make_float = make_from_table<O, float>,
        .make_double = make_from_table<O, double>});
+}
+
+// The block of a name, which must have this shape.
+inline const Block& named_block(const Layout& layout, const std::string& name, Index rows,
+                                Index cols, std::string_view objective) {
+  for (const auto& block : layout.blocks()) {
+    if (block.name != name) continue;
+    if (block.rows == rows && block.cols == cols) return block;
+    throw ShapeError({.place = "particles, block " + (name.empty() ? std::string("W") : name),
+                      .expected = to_string(Shape{rows, cols}) + " for objective '" +
+                                  std::string(objective) + "'",
+                      .found = to_string(Shape{block.rows, block.cols})});
+  }
+  throw ShapeError(
+      {.place = "particles",
+       .expected = "a block '" + name + "' for objective '" + std::string(objective) + "'",
+       .found = layout.text()});
 }
 
 // The tensor of a data file, with the shape it must have (-1: any size).

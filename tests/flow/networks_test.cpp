@@ -1,0 +1,172 @@
+// two_layer and moe against their definitions, their data, and what they refuse.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "muonflow/core/error.hpp"
+#include "tests/flow/problems.hpp"
+#include "tests/support/message_of.hpp"
+
+namespace muonflow::flow {
+namespace {
+
+Problem<double> network(const std::vector<std::string>& sets, const ProblemData& data = {}) {
+  return make_problem<double>(options_of("particles.shape = [3, 4]\nparticles.count = 5", sets),
+                              data);
+}
+
+Matrix<double> matrix_of(const TensorMap& data, const std::string& name) {
+  const auto& tensor = data.at(name);
+  const auto values = tensor.to<double>();
+  const Index cols = tensor.shape.back();
+  return Eigen::Map<const Matrix<double>>(values.data(), tensor.count() / cols, cols);
+}
+
+double force_value(const Problem<double>& problem, Matrix<double>& G) {
+  double J = 0;
+  EXPECT_TRUE(problem.system.force(problem.state.W, G, J).ok());
+  return J;
+}
+
+// J by loops, from the definition, for the softmax gate and the squared risk.
+TEST(Moe, IsWhatItsEquationSays) {
+  const auto options = options_of("particles.shape = [3, 4]\nparticles.count = 5",
+                                  {"objective.kind=moe", "objective.samples=7"});
+  const auto problem = make_problem<double>(options);
+  const auto& layout = problem.system.layout();
+  ASSERT_EQ(layout.text(), "5 particles of in 3x4 + out 2x3 + router 1x4");
+  const auto data = objectives().at("moe").draw(*options.objective, layout);
+  const auto X = matrix_of(data, "X"), y = matrix_of(data, "y");
+  double J = 0;
+  for (Index s = 0; s < 7; ++s) {
+    Matrix<double> numerator = Matrix<double>::Zero(2, 1);
+    double denominator = 0;
+    const Matrix<double> x = X.row(s).transpose();
+    for (Index i = 0; i < 5; ++i) {
+      const double* w = problem.state.W.row(i).data();
+      const auto U = block_of(w, layout.blocks()[0]), V = block_of(w, layout.blocks()[1]);
+      const auto r = block_of(w, layout.blocks()[2]);
+      const double gate = std::exp((r * x)(0, 0));
+      numerator += gate * V * (U * x).array().tanh().matrix();
+      denominator += gate;
+    }
+    J += (numerator / denominator - y.row(s).transpose()).squaredNorm() / 2 / 7;
+  }
+  Matrix<double> G;
+  // Sums of 35 terms of order 1, and exponentials of arguments of order 10.
+  EXPECT_NEAR(force_value(problem, G), J, 1e-13 * (1 + J));
+}
+
+TEST(TwoLayer, IsWhatItsEquationSays) {
+  const std::vector<std::string> sets{"objective.kind=two_layer", "objective.samples=7",
+                                      "objective.outputs=1"};
+  const auto options = options_of("particles.shape = [3, 4]\nparticles.count = 5", sets);
+  const auto problem = make_problem<double>(options);
+  const auto data = objectives().at("two_layer").draw(*options.objective, problem.system.layout());
+  const auto X = matrix_of(data, "X"), y = matrix_of(data, "y"), V = matrix_of(data, "V");
+  double J = 0;
+  for (Index s = 0; s < 7; ++s) {
+    double f = 0;
+    for (Index i = 0; i < 5; ++i) {
+      const auto W = block_of(problem.state.W.row(i).data(), problem.system.layout().blocks()[0]);
+      f += (V * (W * X.row(s).transpose()).array().tanh().matrix())(0, 0) / 5;
+    }
+    J += (f - y(s, 0)) * (f - y(s, 0)) / 2 / 7;
+  }
+  Matrix<double> G;
+  EXPECT_NEAR(force_value(problem, G), J, 1e-13 * (1 + J));
+}
+
+class EveryNetwork : public ::testing::TestWithParam<std::string> {};
+
+// Particles that are the teacher reach the infimum, and nothing pulls at them.
+TEST_P(EveryNetwork, TheTeacherIsAMinimizer) {
+  for (const std::string risk : {"squared", "cross_entropy"}) {
+    const std::vector<std::string> sets{"objective.kind=" + GetParam(), "objective.risk=" + risk,
+                                        "objective.teachers=5"};
+    auto problem = network(sets);
+    const auto infimum = problem.system.objective().infimum();
+    ASSERT_TRUE(infimum.has_value());
+    const auto options = options_of("particles.shape = [3, 4]\nparticles.count = 5", sets);
+    const auto data = objectives().at(GetParam()).draw(*options.objective, problem.system.layout());
+    for (const auto& block : problem.system.layout().blocks()) {
+      const auto name = block.name.empty() ? "teacher" : "teacher/" + block.name;
+      const auto values = data.at(name).to<double>();
+      problem.state.W.middleCols(block.offset, block.size()) =
+          Eigen::Map<const Matrix<double>>(values.data(), 5, block.size());
+    }
+    Matrix<double> G;
+    EXPECT_NEAR(force_value(problem, G), *infimum, 1e-14 * (1 + *infimum));
+    EXPECT_LT(G.norm(), 1e-13);
+  }
+}
+
+TEST_P(EveryNetwork, NoisyTargetsHaveNoKnownInfimum) {
+  EXPECT_FALSE(network({"objective.kind=" + GetParam(), "objective.noise=0.1"})
+                   .system.objective()
+                   .infimum()
+                   .has_value());
+}
+
+// Labels are classes: one column each.
+TEST_P(EveryNetwork, TakesLabelsFromTensors) {
+  const std::vector<std::int64_t> labels{2, 0, 1, 2};
+  const std::vector<double> one_hot{0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1};
+  ProblemData by_labels;
+  by_labels.objective = TensorMap{
+      {"X", make_tensor<double>(
+                {4, 4}, std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7})},
+      {"labels", make_tensor<std::int64_t>({4}, labels)}};
+  auto by_targets = by_labels;
+  by_targets.objective->erase("labels");
+  by_targets.objective->insert({"y", make_tensor<double>({4, 3}, one_hot)});
+  for (const std::string risk : {"squared", "cross_entropy"}) {
+    const std::vector<std::string> sets{"objective.kind=" + GetParam(), "objective.risk=" + risk};
+    Matrix<double> G, G_targets;
+    EXPECT_EQ(force_value(network(sets, by_labels), G),
+              force_value(network(sets, by_targets), G_targets));
+    EXPECT_TRUE(G == G_targets);
+  }
+  const auto logistic =
+      network({"objective.kind=" + GetParam(), "objective.risk=logistic"}, by_labels);
+  for (const double y : logistic.system.objective().risk().targets()) EXPECT_EQ(std::abs(y), 1);
+}
+
+TEST_P(EveryNetwork, RefusesDataThatDoesNotFit) {
+  const std::vector<std::string> sets{"objective.kind=" + GetParam()};
+  const std::vector<double> x(8, 1.0), y(4, 0.5);
+  ProblemData data;
+  data.objective_place = "data.safetensors";
+  const auto refusal = [&](TensorMap tensors) {
+    data.objective = std::move(tensors);
+    return testing::message_of<Error>([&] { network(sets, data); });
+  };
+  const auto X = make_tensor<double>({2, 4}, x), Y = make_tensor<double>({2, 2}, y);
+  EXPECT_EQ(refusal({{"X", X}}),
+            "data.safetensors: expected a tensor 'y' [n, outputs] or 'labels' [n], found neither");
+  EXPECT_EQ(refusal({{"y", Y}}),
+            "data.safetensors: no tensor 'X': expected X [n, 4], as the particles are");
+  EXPECT_EQ(refusal({{"X", make_tensor<double>({4, 2}, x)}, {"y", Y}}),
+            "data.safetensors, tensor X: expected X [n, 4], as the particles are, found [4, 2]");
+  EXPECT_EQ(refusal({{"X", X}, {"y", make_tensor<double>({4, 1}, y)}}),
+            "data.safetensors, tensor y: expected one for each of the 2 inputs, found [4, 1]");
+  EXPECT_EQ(
+      refusal(
+          {{"X", X}, {"labels", make_tensor<std::int64_t>({2}, std::vector<std::int64_t>{0, -1})}}),
+      "data.safetensors, tensor labels, element 1: expected a class between 0 and 4095, found -1");
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, EveryNetwork, ::testing::Values("two_layer", "moe"));
+
+TEST(TwoLayer, ADataSetThatWasNotLoadedIsNotReplacedByADraw) {
+  EXPECT_EQ(
+      testing::message_of<ConfigError>([] {
+        network({"objective.kind=two_layer", "objective.dataset=fashion_mnist"});
+      }),
+      "objective.dataset: data set 'fashion_mnist' has not been loaded (hand its tensors "
+      "over as the objective's data)");
+}
+
+}  // namespace
+}  // namespace muonflow::flow
