@@ -261,6 +261,42 @@ TEST_F(FlowCommand, DivergenceIsToldAndNotSaved) {
   EXPECT_EQ(events("run", "end").back()["ending"], "non-finite");
 }
 
+TEST_F(FlowCommand, DataSetsThatAreNotThereCostOneLine) {
+  std::filesystem::create_directory(folder / "empty");
+  const auto with = [&](const std::string& objective) {
+    return run({"flow", "flow.toml", "--out", "run", "--set", "objective=" + objective, "--set",
+                "particles.shape=[3, 16]"});
+  };
+  expect_refusal(with("{kind=\"two_layer\", dataset=\"fashion_mnist\", file=\"empty\"}"), 1,
+                 "obtain it with: apt-get install dataset-fashion-mnist");
+  expect_refusal(with("{kind=\"moe\", dataset=\"next_letter\", file=\"empty\"}"), 1,
+                 "obtain it with: apt-get download r-cran-janeaustenr");
+  expect_refusal(with("{kind=\"moe\", dataset=\"next_leter\"}"), 2, "next_letter");
+  expect_refusal(with("{kind=\"two_layer\", dataset=\"fashion_mnist\", samples=70000}"), 2,
+                 "between 1 and 60000");
+}
+
+TEST_F(FlowCommand, ParticlesOfSeveralMatricesRunAndResume) {
+  const std::vector<std::string> settings{"--set", "objective={kind=\"moe\", samples=9}",
+                                          "--set", "geometry.router={weight=0.5}",
+                                          "--set", "record.spectra=true",
+                                          "--set", "run.checkpoint_every=25"};
+  std::vector<std::string> whole{"flow", "flow.toml", "--out", "run"};
+  whole.insert(whole.end(), settings.begin(), settings.end());
+  ASSERT_EQ(run(whole).code, 0);
+  const auto spectrum = events("run", "flow").back()["momentum_spectrum"];
+  EXPECT_EQ(spectrum["router"].size(), 1u);
+  EXPECT_EQ(spectrum["in"].size(), 3u);
+  auto half = whole;
+  half[3] = "half";
+  half.insert(half.end(), {"--set", "integrator.end_time=0.25"});
+  ASSERT_EQ(run(half).code, 0);
+  const auto resumed = run({"flow", "--resume", "half", "--set", "integrator.end_time=0.5"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(read_text_file(folder / "half/state.safetensors"),
+            read_text_file(folder / "run/state.safetensors"));
+}
+
 TEST_F(FlowCommand, DryRunWritesNothing) {
   const auto result = run({"flow", "flow.toml", "--out", "run", "--dry-run"});
   EXPECT_EQ(result.code, 0) << result.err;

@@ -8,6 +8,7 @@
 #include "muonflow/cli/command.hpp"
 #include "muonflow/core/text.hpp"
 #include "muonflow/data/datasets.hpp"
+#include "muonflow/data/samples.hpp"
 #include "muonflow/flow/integrator.hpp"
 #include "muonflow/flow/objective.hpp"
 #include "muonflow/flow/options.hpp"
@@ -137,6 +138,16 @@ std::vector<Item> data_items() {
                      "",
                      {{"licence", entry.licence},
                       {"bytes", std::to_string(entry.bytes)},
+                      {"obtain", entry.obtain}},
+                     {}});
+  }
+  for (const auto& entry : data::sample_sets().all()) {
+    items.push_back({entry.name,
+                     entry.summary,
+                     "",
+                     {{"use", "objective.dataset of a flow (two_layer, moe)"},
+                      {"licence", entry.licence},
+                      {"samples", "at most " + std::to_string(entry.most)},
                       {"obtain", entry.obtain}},
                      {}});
   }

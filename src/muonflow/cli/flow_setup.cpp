@@ -4,9 +4,12 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "muonflow/cli/data_cache.hpp"
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/safetensors.hpp"
+#include "muonflow/data/samples.hpp"
 #include "muonflow/flow/layout.hpp"
+#include "muonflow/flow/state.hpp"
 #include "muonflow/record/checkpoint_folder.hpp"
 #include "muonflow/record/reader.hpp"
 
@@ -41,6 +44,46 @@ void visit_cursor(flow::Cursor& cursor, const Visit& visit) {
   visit("largest_relative_error", ledger.largest_relative_error);
   visit("objective_increases", ledger.objective_increases);
   visit("energy_increases", ledger.energy_increases);
+}
+
+// The width of what the particles take as inputs: the columns of their main matrix.
+std::int64_t inputs_of(const FlowSetup& setup) {
+  const auto& shape = setup.options.particles.shape;
+  if (!shape.empty()) return shape[1];
+  if (!setup.data.initial) {
+    throw ConfigError({.place = setup.place("particles.shape"),
+                       .what = "missing",
+                       .expected = "two numbers [rows, columns]"});
+  }
+  const auto layout = flow::layout_of(*setup.data.initial, setup.data.initial_place);
+  return layout.blocks().front().cols;
+}
+
+// The tensors of the file or of the data set that [objective] names.
+void read_objective_data(FlowSetup& setup, const fs::path& from) {
+  Json resolved = *setup.options.objective;
+  const auto file = resolved.at("file").get<std::string>();
+  const auto dataset = resolved.value("dataset", std::string());
+  if (file.empty() && dataset.empty()) return;
+  const auto path = file.empty() ? fs::path() : find_file(file, from);
+  resolved["file"] = path.string();
+  if (dataset.empty()) {
+    setup.data.objective = read_safetensors(path).tensors;
+    setup.data.objective_place = path.string();
+  } else {
+    const auto& entry = data::sample_sets().at(dataset, setup.place("objective.dataset"));
+    const auto where = path.empty() && !entry.corpus.empty()
+                           ? cached_dataset(data::datasets().at(entry.corpus), data_cache())
+                           : path;
+    setup.data.objective =
+        data::load_samples(dataset,
+                           {.samples = resolved.at("samples").get<std::int64_t>(),
+                            .inputs = inputs_of(setup),
+                            .place = setup.place("particles.shape")},
+                           where);
+    setup.data.objective_place = "data set " + dataset;
+  }
+  setup.options.objective = std::make_shared<const Json>(std::move(resolved));
 }
 
 void read_checkpoint(const fs::path& path, FlowResume& resume) {
@@ -127,21 +170,13 @@ FlowSetup read_flow(const Config& config, const fs::path& from) {
                   .data = {},
                   .place = config.place_of()};
   auto& options = setup.options;
-  const auto objective_file = options.objective->at("file").get<std::string>();
-  if (!objective_file.empty()) {
-    const auto path = find_file(objective_file, from);
-    setup.data.objective = read_safetensors(path).tensors;
-    setup.data.objective_place = path.string();
-    Json resolved = *options.objective;
-    resolved["file"] = path.string();
-    options.objective = std::make_shared<const Json>(std::move(resolved));
-  }
   if (!options.initial.file.empty()) {
     const auto path = find_file(options.initial.file, from);
     setup.data.initial = read_safetensors(path).tensors;
     setup.data.initial_place = path.string();
     options.initial.file = path.string();
   }
+  read_objective_data(setup, from);
   const auto layout = flow::make_layout(options, setup.data, setup.place);
   options.particles.count = layout.particles();
   if (layout.blocks().size() == 1) {

@@ -11,7 +11,9 @@ namespace muonflow::flow {
 void ObjectiveOptions::fields(FieldVisitor& v) {
   v.text("kind", kind, "name of the objective (muonflow list objectives)");
   v.choice("risk", risk, "what is made of the averaged features");
-  v.text("file", file, "safetensors file with the objective's data, instead of a seed");
+  v.text("file", file,
+         "safetensors file with the objective's data, instead of a seed; with a dataset, where it "
+         "lies");
 }
 
 const Registry<ObjectiveEntry>& objectives() {
