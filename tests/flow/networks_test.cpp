@@ -1,4 +1,4 @@
-// two_layer and moe against their definitions, their data, and what they refuse.
+// two_layer, moe and attention_heads against their definitions, their data, and what they refuse.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -78,6 +78,33 @@ TEST(TwoLayer, IsWhatItsEquationSays) {
   EXPECT_NEAR(force_value(problem, G), J, 1e-13 * (1 + J));
 }
 
+TEST(AttentionHeads, IsWhatItsEquationSays) {
+  const std::vector<std::string> sets{"objective.kind=attention_heads", "objective.sequences=3"};
+  const auto options = options_of("particles.shape = [3, 4]\nparticles.count = 5", sets);
+  const auto problem = make_problem<double>(options);
+  const auto& layout = problem.system.layout();
+  ASSERT_EQ(layout.text(), "5 particles of key 3x4 + out 2x3 + query 3x4 + value 3x4");
+  const auto data = objectives().at("attention_heads").draw(*options.objective, layout);
+  const auto X = matrix_of(data, "X"), y = matrix_of(data, "y");
+  ASSERT_EQ(X.rows(), 12);
+  double J = 0;
+  for (Index s = 0; s < 3; ++s) {
+    const Matrix<double> x = X.middleRows(4 * s, 4).transpose();  // [p, t]
+    Matrix<double> f = Matrix<double>::Zero(2, 4);
+    for (Index i = 0; i < 5; ++i) {
+      const double* w = problem.state.W.row(i).data();
+      const auto K = block_of(w, layout.blocks()[0]), O = block_of(w, layout.blocks()[1]);
+      const auto Q = block_of(w, layout.blocks()[2]), V = block_of(w, layout.blocks()[3]);
+      Matrix<double> a = ((K * x).transpose() * (Q * x) / std::sqrt(3.0)).array().exp();
+      for (Index j = 0; j < 4; ++j) a.col(j) /= a.col(j).sum();
+      f += O * V * x * a / 5;
+    }
+    J += (f.transpose() - y.middleRows(4 * s, 4)).squaredNorm() / 2 / 12;
+  }
+  Matrix<double> G;
+  EXPECT_NEAR(force_value(problem, G), J, 1e-13 * (1 + J));
+}
+
 class EveryNetwork : public ::testing::TestWithParam<std::string> {};
 
 // Particles that are the teacher reach the infimum, and nothing pulls at them.
@@ -111,6 +138,7 @@ TEST_P(EveryNetwork, NoisyTargetsHaveNoKnownInfimum) {
 
 // Labels are classes: one column each.
 TEST_P(EveryNetwork, TakesLabelsFromTensors) {
+  if (GetParam() == "attention_heads") GTEST_SKIP() << "its inputs are sequences";
   const std::vector<std::int64_t> labels{2, 0, 1, 2};
   const std::vector<double> one_hot{0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1};
   ProblemData by_labels;
@@ -134,6 +162,7 @@ TEST_P(EveryNetwork, TakesLabelsFromTensors) {
 }
 
 TEST_P(EveryNetwork, RefusesDataThatDoesNotFit) {
+  if (GetParam() == "attention_heads") GTEST_SKIP() << "its inputs are sequences";
   const std::vector<std::string> sets{"objective.kind=" + GetParam()};
   const std::vector<double> x(8, 1.0), y(4, 0.5);
   ProblemData data;
@@ -157,15 +186,30 @@ TEST_P(EveryNetwork, RefusesDataThatDoesNotFit) {
       "data.safetensors, tensor labels, element 1: expected a class between 0 and 4095, found -1");
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, EveryNetwork, ::testing::Values("two_layer", "moe"));
+INSTANTIATE_TEST_SUITE_P(All, EveryNetwork,
+                         ::testing::Values("two_layer", "moe", "attention_heads"));
+
+TEST(AttentionHeads, TakesSequencesFromTensors) {
+  ProblemData data;
+  data.objective_place = "data";
+  const std::vector<double> x(24, 0.5);
+  const std::vector<std::int64_t> labels{0, 1, 2, 2, 1, 0};
+  data.objective = TensorMap{{"X", make_tensor<double>({2, 3, 4}, x)},
+                             {"labels", make_tensor<std::int64_t>({2, 3}, labels)}};
+  const std::vector<std::string> sets{"objective.kind=attention_heads",
+                                      "objective.risk=cross_entropy"};
+  EXPECT_EQ(network(sets, data).system.objective().features(), 18);
+  (*data.objective)["X"] = make_tensor<double>({6, 4}, x);
+  EXPECT_EQ(testing::message_of<ShapeError>([&] { network(sets, data); }),
+            "data, tensor X: expected X [sequences, tokens, 4], found [6, 4]");
+}
 
 TEST(TwoLayer, ADataSetThatWasNotLoadedIsNotReplacedByADraw) {
-  EXPECT_EQ(
-      testing::message_of<ConfigError>([] {
-        network({"objective.kind=two_layer", "objective.dataset=fashion_mnist"});
-      }),
-      "objective.dataset: data set 'fashion_mnist' has not been loaded (hand its tensors "
-      "over as the objective's data)");
+  EXPECT_EQ(testing::message_of<ConfigError>([] {
+              network({"objective.kind=two_layer", "objective.dataset=fashion_mnist"});
+            }),
+            "objective.dataset: data set 'fashion_mnist' has not been loaded (hand its tensors "
+            "over as the objective's data)");
 }
 
 }  // namespace

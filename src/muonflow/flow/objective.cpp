@@ -1,6 +1,9 @@
 #include "muonflow/flow/objective.hpp"
 
 #include "muonflow/flow/detail/enroll_objective.hpp"
+#include "muonflow/flow/objectives/attention_heads.hpp"
+#include "muonflow/flow/objectives/matrix_sensing.hpp"
+#include "muonflow/flow/objectives/mmd.hpp"
 #include "muonflow/flow/objectives/moe.hpp"
 #include "muonflow/flow/objectives/quadratic.hpp"
 #include "muonflow/flow/objectives/tanh_ridge.hpp"
@@ -19,6 +22,9 @@ void ObjectiveOptions::fields(FieldVisitor& v) {
 const Registry<ObjectiveEntry>& objectives() {
   static const auto registry = [] {
     Registry<ObjectiveEntry> all("objective");
+    detail::enroll_objective<AttentionHeads>(all);
+    detail::enroll_objective<MatrixSensing>(all);
+    detail::enroll_objective<Mmd>(all);
     detail::enroll_objective<Moe>(all);
     detail::enroll_objective<Quadratic>(all);
     detail::enroll_objective<TanhRidge>(all);

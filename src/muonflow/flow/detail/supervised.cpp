@@ -42,6 +42,14 @@ void SupervisedOptions::fields(FieldVisitor& v) {
   v.text("dataset", dataset, "real data by name instead of a seed (muonflow list data)");
 }
 
+Matrix<double> normal_matrix(Index rows, Index cols, double scale, std::uint64_t seed,
+                             std::uint64_t stream) {
+  Rng rng(seed, stream);
+  Matrix<double> a(rows, cols);
+  for (Index k = 0; k < a.size(); ++k) a.data()[k] = scale * rng.normal();
+  return a;
+}
+
 Index outputs_of(const TensorMap& data, const std::string& place) {
   if (data.contains("labels")) {
     const auto labels = labels_of(data, place);

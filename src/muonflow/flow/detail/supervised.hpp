@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "muonflow/core/tensor.hpp"
 #include "muonflow/flow/layout.hpp"
 #include "muonflow/flow/risk.hpp"
+#include "muonflow/linalg/workspace.hpp"
 
 namespace muonflow::flow::detail {
 
@@ -54,5 +57,23 @@ void put_particles(TensorMap& data, const std::string& name, const Layout& layou
                    const Matrix<double>& rows);
 std::optional<Matrix<double>> get_particles(const TensorMap& data, const std::string& name,
                                             const Layout& layout, const std::string& place);
+
+// Independent entries N(0, scale^2).
+Matrix<double> normal_matrix(Index rows, Index cols, double scale, std::uint64_t seed,
+                             std::uint64_t stream);
+
+inline std::span<const double> span_of(const Matrix<double>& a) {
+  return {a.data(), static_cast<std::size_t>(a.size())};
+}
+
+// Mean features of some particles, the rows; units have features() and forward().
+template <class Units>
+std::vector<double> mean_features(const Units& units, const Matrix<double>& rows) {
+  linalg::Workspace<double> workspace;
+  std::vector<double> z(static_cast<std::size_t>(units.features()));
+  units.forward(rows, z, workspace);
+  for (double& x : z) x /= static_cast<double>(rows.rows());
+  return z;
+}
 
 }  // namespace muonflow::flow::detail

@@ -11,14 +11,6 @@ namespace {
 // Random streams of a seed.
 enum : std::uint64_t { kInputs, kFixed, kTeacher, kNoise };
 
-Matrix<double> normal_matrix(Index rows, Index cols, double scale, std::uint64_t seed,
-                             std::uint64_t stream) {
-  Rng rng(seed, stream);
-  Matrix<double> a(rows, cols);
-  for (Index k = 0; k < a.size(); ++k) a.data()[k] = scale * rng.normal();
-  return a;
-}
-
 Tensor tensor_of(const Matrix<double>& a) { return make_tensor<double>(ConstMatrixRef<double>(a)); }
 
 // The main block gives hidden and inputs.
@@ -66,15 +58,6 @@ GatedUnits<T> make_units(const UnitSpec& spec, const TensorMap& data, const Layo
   }
   return GatedUnits<T>(inputs_of(data, blocks.in.cols, place).template cast<T>(), fixed.cast<T>(),
                        blocks, spec.activation, spec.gate);
-}
-
-// Mean features of some particles.
-std::vector<double> mean_features(const GatedUnits<double>& units, const Matrix<double>& rows) {
-  linalg::Workspace<double> workspace;
-  std::vector<double> z(static_cast<std::size_t>(units.features()));
-  units.forward(rows, z, workspace);
-  for (double& x : z) x /= static_cast<double>(rows.rows());
-  return z;
 }
 
 std::optional<double> infimum_by_teacher(const UnitSpec& spec, const Risk& risk,
