@@ -11,6 +11,7 @@
 #include "muonflow/linalg/minimax.hpp"
 #include "muonflow/optim/rule_registry.hpp"
 #include "muonflow/optim/transforms.hpp"
+#include "muonflow/study/study.hpp"
 #include "tests/cli/run_program.hpp"
 
 namespace muonflow::cli {
@@ -36,6 +37,7 @@ TEST_F(ListCommand, NamesEveryEntryOfEveryRegistry) {
   expect_names(result.out, geometry::geometries().all());
   expect_names(result.out, flow::integrators().all());
   expect_names(result.out, flow::objectives().all());
+  expect_names(result.out, study::studies().all());
 }
 
 TEST_F(ListCommand, ShowsOneEntryWithItsOptions) {

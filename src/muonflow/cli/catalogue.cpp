@@ -16,6 +16,7 @@
 #include "muonflow/model/models.hpp"
 #include "muonflow/optim/rule_registry.hpp"
 #include "muonflow/optim/transforms.hpp"
+#include "muonflow/study/study.hpp"
 #include "muonflow/train/config.hpp"
 
 namespace muonflow::cli {
@@ -154,6 +155,22 @@ std::vector<Item> data_items() {
   return items;
 }
 
+std::vector<Item> study_items() {
+  std::vector<Item> items;
+  for (const auto& entry : study::studies().all()) {
+    const auto& info = entry.info;
+    Item item{entry.name, std::string(info.title), std::string(info.paper), {}, entry.describe()};
+    item.facts = {{"statement", std::string(info.statement)},
+                  {"computed", std::string(info.computes)}};
+    for (const auto& bound : entry.bounds(entry.resolve(Json::object(), false, {}))) {
+      const auto range = bound.decides() ? bound.range_text() : "told, decides nothing";
+      item.facts.emplace_back(bound.name, bound.quantity + ": " + range);
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
 // The keys of configuration files.
 std::vector<Item> setting_items() {
   return {{"train", "muonflow train CONFIG.toml", "", {}, describe<train::TrainConfig>()},
@@ -179,6 +196,7 @@ const std::vector<Kind>& kinds() {
       {"objectives", "for [objective] of a flow", objective_items},
       {"models", "for [model] and grad", model_items},
       {"data", "for [data] and muonflow data get", data_items},
+      {"studies", "for muonflow study", study_items},
       {"settings", "every key of a configuration file", setting_items},
       {"commands", "of this program", command_items}};
   return all;

@@ -17,6 +17,7 @@ const Kind& kind_named(const std::string& name) {
   std::vector<std::string> known;
   for (const auto& kind : kinds()) {
     if (kind.name == name || kind.name == name + "s") return kind;
+    if (kind.name == "studies" && name == "study") return kind;
     known.push_back(kind.name);
   }
   const auto near = nearest_name(name, known);
@@ -97,8 +98,8 @@ class List final : public Command {
   void arguments(Arguments& a) override {
     a.positional(
         "kind", kind_,
-        "rules, transforms, geometries, integrators, objectives, models, data, settings or "
-        "commands",
+        "rules, transforms, geometries, integrators, objectives, models, data, studies, settings "
+        "or commands",
         false);
     a.positional("name", name_, "one of them, with everything that it says of itself", false);
     a.flag("coefficients", coefficients_,

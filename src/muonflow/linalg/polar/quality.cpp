@@ -7,7 +7,7 @@
 #include "muonflow/core/rng.hpp"
 #include "muonflow/core/thread_team.hpp"
 #include "muonflow/linalg/detail/probe.hpp"
-#include "muonflow/linalg/detail/row_dot.hpp"
+#include "muonflow/linalg/elementwise/detail/sums.hpp"
 #include "muonflow/linalg/norms.hpp"
 
 namespace muonflow::linalg {
@@ -15,7 +15,9 @@ namespace {
 
 template <class T>
 double row_dot(const MatrixMap<T>& a, Index i, const MatrixMap<T>& b, Index j) {
-  return detail::row_dot(a.cols(), a.data() + i * a.outerStride(), b.data() + j * b.outerStride());
+  const detail::Rows<T> left{a.data() + i * a.outerStride(), 1, a.cols(), a.cols()};
+  const detail::Rows<T> right{b.data() + j * b.outerStride(), 1, b.cols(), b.cols()};
+  return detail::sum_of_products(left, right);
 }
 
 // Row by row in double: <a_k, b_k> summed over k.
