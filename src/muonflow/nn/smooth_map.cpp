@@ -3,7 +3,7 @@
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/nn/detail/check.hpp"
 #include "muonflow/nn/detail/row_cuts.hpp"
-#include "muonflow/nn/detail/simd_targets.hpp"
+#include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/nn/smooth_map.cpp"
