@@ -47,6 +47,11 @@ TEST_F(ListCommand, ShowsOneEntryWithItsOptions) {
     EXPECT_EQ(result.out.rfind(rule.name + ": ", 0), 0u) << result.out;
     EXPECT_NE(result.out.find(rule.info.cite), std::string::npos) << result.out;
     EXPECT_NE(result.out.find(rule.info.differs), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find(std::string(rule.info.transfer.family) + ": " +
+                              optim::to_text(rule.info.transfer)),
+              std::string::npos)
+        << result.out;
+    EXPECT_NE(result.out.find(optim::regime_text(rule.info.transfer)), std::string::npos);
     for (const auto& option : optim::describe_rule(rule)) {
       EXPECT_NE(result.out.find(" " + option.name + " "), std::string::npos) << option.name;
       EXPECT_NE(result.out.find(option.doc), std::string::npos) << option.name;

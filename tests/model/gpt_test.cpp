@@ -16,6 +16,15 @@ GptOptions tiny() {
   return {.n_layer = 2, .n_head = 2, .n_embd = 8, .block_size = 70, .vocab_size = 11};
 }
 
+// A third of its depth would be no whole number of blocks, a multiplier need not be a power of 2.
+GptOptions base_of_tiny() {
+  auto base = tiny();
+  base.n_layer = 3;
+  base.n_embd = 4;
+  base.n_head = 1;
+  return base;
+}
+
 // Weights of order one, so that every part of the model matters to the loss.
 template <class T>
 void fill(Gpt<T>& model, std::uint64_t seed) {
@@ -51,6 +60,7 @@ struct GradientCase {
   bool bias, tied;
   nn::Activation activation;
   Index batch, time;
+  bool transferred = false;  // from a narrower and shallower base model
 };
 
 class GptGradient : public testing::TestWithParam<GradientCase> {};
@@ -60,8 +70,10 @@ INSTANTIATE_TEST_SUITE_P(
                     GradientCase{"untied_erf_plain", false, false, nn::Activation::gelu_erf, 2, 5},
                     GradientCase{"untied_tanh", true, false, nn::Activation::gelu_tanh, 1, 67},
                     GradientCase{"one_token", true, true, nn::Activation::gelu_erf, 1, 1},
-                    GradientCase{"tied_plain_column", false, true, nn::Activation::gelu_tanh, 3,
-                                 1}),
+                    GradientCase{"tied_plain_column", false, true, nn::Activation::gelu_tanh, 3, 1},
+                    GradientCase{"transferred", true, true, nn::Activation::gelu_tanh, 2, 5, true},
+                    GradientCase{"transferred_untied", true, false, nn::Activation::gelu_tanh, 2, 5,
+                                 true}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST_P(GptGradient, IsTheDerivativeOfTheLoss) {
@@ -71,7 +83,9 @@ TEST_P(GptGradient, IsTheDerivativeOfTheLoss) {
   options.bias = tested.bias;
   options.tied = tested.tied;
   options.activation = tested.activation;
-  Gpt<double> model(options);
+  std::optional<GptOptions> base;
+  if (tested.transferred) base = base_of_tiny();
+  Gpt<double> model(options, base);
   fill(model, 3);
   const auto tokens = random_tokens(tested.batch * tested.time, 11, 1);
   const auto targets = random_tokens(tested.batch * tested.time, 11, 2);
@@ -114,6 +128,54 @@ TEST(Gpt, ParametersAreThoseOfNanoGpt) {
   }
   plain.push_back("lm_head.weight");
   EXPECT_EQ(names_of(options), plain);
+}
+
+TEST(Gpt, KnowsItsBaseModel) {
+  GptOptions options = tiny();
+  options.tied = false;
+  Gpt<double> wide(options, base_of_tiny());
+  Gpt<double> base(base_of_tiny());
+  EXPECT_DOUBLE_EQ(wide.branch_multiplier(), 1.5);
+  EXPECT_EQ(wide.logit_multiplier(), 1) << "the head has weights of its own";
+  EXPECT_EQ(Gpt<double>(tiny(), base_of_tiny()).logit_multiplier(), 0.5);
+  for (const auto& parameter : wide.parameters()) {
+    const bool block = parameter.name.starts_with("transformer.h.");
+    EXPECT_DOUBLE_EQ(parameter.depth_ratio, block ? 2.0 / 3 : 1) << parameter.name;
+    for (const auto& same : base.parameters()) {
+      if (same.name == parameter.name) EXPECT_EQ(parameter.base_shape, same.shape) << same.name;
+    }
+    EXPECT_EQ(parameter.base_shape.size(), parameter.shape.size()) << parameter.name;
+  }
+  for (const auto& parameter : base.parameters()) EXPECT_TRUE(parameter.base_shape.empty());
+}
+
+// Of the deviations only their ratio to the base model's, which draws other numbers.
+TEST(Gpt, InitialWeightsFollowTheBaseModel) {
+  const GptOptions narrow{
+      .n_layer = 2, .n_head = 2, .n_embd = 16, .block_size = 64, .vocab_size = 64, .tied = false};
+  auto wide = narrow;
+  wide.n_embd = 64;
+  wide.n_head = 8;
+  wide.n_layer = 8;
+  Gpt<double> model(wide, narrow), base(narrow);
+  model.initialize(1);
+  base.initialize(1);
+  const auto deviation = [](const Gpt<double>& of, const std::string& name) {
+    for (const auto& parameter : of.parameters()) {
+      if (parameter.name != name) continue;
+      double sum = 0;
+      for (const auto w : weights_of(parameter)) sum += w * w;
+      return std::sqrt(sum / static_cast<double>(element_count(parameter.shape)));
+    }
+    return 0.0;
+  };
+  for (const auto& [name, scale] : {std::pair{"transformer.wte.weight", 1.0},
+                                    {"transformer.h.0.attn.c_attn.weight", 0.5},
+                                    {"transformer.h.1.mlp.c_proj.weight", 0.5},
+                                    {"lm_head.weight", 0.25}}) {
+    // 256 draws at least: 3 deviations of an estimate are 3 / sqrt(512).
+    EXPECT_NEAR(deviation(model, name) / deviation(base, name), scale, 0.14 * scale) << name;
+  }
 }
 
 TEST(Gpt, RolesAndSizes) {

@@ -51,6 +51,22 @@ TEST(TrainConfig, ResolvedTomlReadsBackAsTheSame) {
   EXPECT_EQ(again.sample.prompt, config.sample.prompt);
 }
 
+TEST(TrainConfig, TransferNamesABaseModel) {
+  const auto text = kText + "[transfer]\nbase_width = 64\nbase_depth = 8\n";
+  const auto config = parsed(text + "weight_decay = \"constant\"\n");
+  const auto base = config.base_model();
+  ASSERT_TRUE(base.has_value());
+  EXPECT_EQ(base->n_embd, 64);
+  EXPECT_EQ(base->n_layer, 8);
+  EXPECT_EQ(base->n_embd / base->n_head, config.model.gpt.n_embd / config.model.gpt.n_head);
+  EXPECT_EQ(config.routing().transfer.weight_decay, optim::DecayTransfer::constant);
+  EXPECT_FALSE(parsed(kText).base_model().has_value());
+  const auto message = message_of(kText + "[transfer]\nbase_width = 60\n");
+  expect_in("run.toml:11: transfer.base_width", message);
+  expect_in("a multiple of model.n_embd / model.n_head = 32", message);
+  EXPECT_FALSE(may_change_on_resume("transfer.base_width"));
+}
+
 TEST(TrainConfig, UnknownKeyNamesTheNearestAndItsLine) {
   const auto message = message_of(kText + "evaluate_every = 3\n");
   expect_in("run.toml:11", message);

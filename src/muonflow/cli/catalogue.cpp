@@ -54,6 +54,8 @@ std::vector<Item> rule_items() {
         {"learning rate", shortest(info.lr)},
         {"shape scale", info.scale_built_in ? "built in" : std::string(enum_name(info.adjust_lr))},
         {"weight decay", std::string(enum_name(info.decay))},
+        {"transfer", std::string(info.transfer.family) + ": " + optim::to_text(info.transfer)},
+        {"holds for", optim::regime_text(info.transfer)},
         {"laws", traits_text(info.traits)},
         {"differs", std::string(info.differs)}};
     for (const auto& preset : entry.presets) {

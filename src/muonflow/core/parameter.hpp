@@ -21,6 +21,11 @@ struct Parameter {
   std::int64_t weights_stride = 0;  // elements between rows of a rank-2 tensor; 0 means contiguous
   std::int64_t gradient_stride = 0;
   Role role = Role::hidden;
+  // Hyperparameter transfer (fans.hpp): this tensor's shape in the base model whose hyperparameters
+  // are given, and how many times more residual blocks there are than in it, for a tensor within
+  // one. Empty: no base, nothing is scaled.
+  Shape base_shape{};
+  double depth_ratio = 1;
 };
 
 }  // namespace muonflow

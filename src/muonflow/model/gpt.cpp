@@ -5,6 +5,7 @@
 #include <string>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/core/fans.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/rng.hpp"
 #include "muonflow/nn/attention.hpp"
@@ -16,6 +17,8 @@
 namespace muonflow::model {
 namespace {
 
+constexpr Index kRows = 64;  // of a task that passes over activations once
+
 template <class T>
 std::span<T> column(nn::Buffer<T>& buffer, Index count) {
   return {buffer.data(), static_cast<std::size_t>(count)};
@@ -26,7 +29,8 @@ std::span<T> column(nn::Buffer<T>& buffer, Index count) {
 // ---- Parameters: nanoGPT's names in nanoGPT's order ----
 
 template <class T>
-Gpt<T>::Gpt(const GptOptions& options) : options_(options) {
+Gpt<T>::Gpt(const GptOptions& options, const std::optional<GptOptions>& base)
+    : options_(options), base_layers_(base ? base->n_layer : options.n_layer) {
   check_gpt_options(options);
   const Index C = options.n_embd;
   wte_ = add("transformer.wte.weight", {options.vocab_size, C}, Role::embedding);
@@ -59,6 +63,25 @@ Gpt<T>::Gpt(const GptOptions& options) : options_(options) {
     parameters_[i].gradient = gradients_.data() + offsets_[i];
   }
   kept_.resize(layers_.size());
+  if (base) set_base(*base);
+}
+
+template <class T>
+void Gpt<T>::set_base(const GptOptions& base) {
+  check_gpt_options(base);
+  const double width = static_cast<double>(options_.n_embd) / static_cast<double>(base.n_embd);
+  const double depth = static_cast<double>(options_.n_layer) / static_cast<double>(base.n_layer);
+  branch_ = 1 / depth;
+  if (options_.tied) logit_ = 1 / width;
+  for (auto& parameter : parameters_) {
+    parameter.base_shape = parameter.shape;
+    // Of tables and the head the columns are a width, of all others every size is.
+    const bool rows_too = parameter.role != Role::embedding && parameter.role != Role::head;
+    for (std::size_t i = rows_too ? 0 : 1; i < parameter.shape.size(); ++i) {
+      parameter.base_shape[i] = parameter.shape[i] / options_.n_embd * base.n_embd;
+    }
+    if (parameter.name.starts_with("transformer.h.")) parameter.depth_ratio = depth;
+  }
 }
 
 template <class T>
@@ -86,7 +109,7 @@ std::int64_t Gpt<T>::parameter_count() const {
 template <class T>
 void Gpt<T>::initialize(std::uint64_t seed) {
   constexpr double kDeviation = 0.02;
-  const double into_residual = kDeviation / std::sqrt(2.0 * static_cast<double>(options_.n_layer));
+  const double into_residual = kDeviation / std::sqrt(2.0 * static_cast<double>(base_layers_));
   parallel_tasks(static_cast<std::int64_t>(parameters_.size()), [&](std::int64_t index) {
     const auto& parameter = parameters_[static_cast<std::size_t>(index)];
     const auto count = element_count(parameter.shape);
@@ -94,8 +117,10 @@ void Gpt<T>::initialize(std::uint64_t seed) {
       std::fill_n(parameter.weights, count, parameter.name.ends_with(".bias") ? T(0) : T(1));
       return;
     }
+    const auto fans = fan_ratios(parameter.shape, parameter.base_shape, parameter.role);
     const double deviation =
-        parameter.name.ends_with(".c_proj.weight") ? into_residual : kDeviation;
+        (parameter.name.ends_with(".c_proj.weight") ? into_residual : kDeviation) *
+        initial_scale(fans, parameter.shape, parameter.role);
     Rng rng(seed, static_cast<std::uint64_t>(index));
     for (std::int64_t i = 0; i < count; ++i) {
       parameter.weights[i] = static_cast<T>(deviation * rng.normal());
@@ -212,13 +237,48 @@ void Gpt<T>::forward_layer(std::size_t layer, Index batch, Index time) {
   nn::linear_forward<T>(norm_1, weight(w.c_attn), vector(w.c_attn_bias), qkv);
   nn::attention_forward<T>({batch, time, options_.n_head}, qkv, attention,
                            column(kept.lse, N * options_.n_head));
-  nn::linear_forward<T>(attention, weight(w.attn_proj), vector(w.attn_proj_bias), input, middle);
+  into_stream(attention, w.attn_proj, w.attn_proj_bias, input, middle);
 
   nn::layer_norm_forward<T>(middle, vector(w.ln_2), vector(w.ln_2_bias), norm_2,
                             column(kept.mean_2, N), column(kept.rstd_2, N));
   nn::linear_forward<T>(norm_2, weight(w.c_fc), vector(w.c_fc_bias), hidden);
   nn::activation_forward<T>(options_.activation, hidden, activated);
-  nn::linear_forward<T>(activated, weight(w.mlp_proj), vector(w.mlp_proj_bias), middle, output);
+  into_stream(activated, w.mlp_proj, w.mlp_proj_bias, middle, output);
+}
+
+template <class T>
+void Gpt<T>::into_stream(const ConstMatrixRef<T>& x, const Slot& weights, const Slot& bias,
+                         const ConstMatrixRef<T>& residual, MatrixRef<T> out) {
+  if (branch_ == 1) {
+    nn::linear_forward<T>(x, weight(weights), vector(bias), residual, out);
+    return;
+  }
+  nn::linear_forward<T>(x, weight(weights), vector(bias), out);
+  const T branch = static_cast<T>(branch_);
+  parallel_for(out.rows(), kRows, [&](Index begin, Index end) {
+    out.middleRows(begin, end - begin) =
+        residual.middleRows(begin, end - begin) + branch * out.middleRows(begin, end - begin);
+  });
+}
+
+template <class T>
+ConstMatrixRef<T> Gpt<T>::from_stream(const ConstMatrixRef<T>& d_stream,
+                                      MatrixRef<T> scratch) const {
+  if (branch_ == 1) return d_stream;
+  const T branch = static_cast<T>(branch_);
+  parallel_for(scratch.rows(), kRows, [&](Index begin, Index end) {
+    scratch.middleRows(begin, end - begin) = branch * d_stream.middleRows(begin, end - begin);
+  });
+  return scratch;
+}
+
+// As numbers and as gradients alike.
+template <class T>
+void Gpt<T>::scale_logits(MatrixRef<T> logits) const {
+  if (logit_ == 1) return;
+  parallel_for(logits.rows(), kRows, [&](Index begin, Index end) {
+    logits.middleRows(begin, end - begin) *= static_cast<T>(logit_);
+  });
 }
 
 template <class T>
@@ -235,6 +295,7 @@ double Gpt<T>::loss(std::span<const std::int32_t> tokens, std::span<const std::i
   time_ = time;
   auto logits = logits_.matrix(N, options_.vocab_size);
   nn::linear_forward<T>(norm_f_.matrix(N, options_.n_embd), weight(head_), {}, logits);
+  scale_logits(logits);
   return nn::cross_entropy_forward<T>(logits, targets, column(logits_lse_, N), column(losses_, N));
 }
 
@@ -252,6 +313,7 @@ std::span<const T> Gpt<T>::next_token_logits(std::span<const std::int32_t> conte
   next_logits_.reserve(options_.vocab_size);
   const auto last = norm_f_.matrix(time, options_.n_embd).bottomRows(1);
   nn::linear_forward<T>(last, weight(head_), {}, next_logits_.matrix(1, options_.vocab_size));
+  scale_logits(next_logits_.matrix(1, options_.vocab_size));
   return column(next_logits_, options_.vocab_size);
 }
 
@@ -266,6 +328,7 @@ void Gpt<T>::backward(T scale) {
   }
   auto logits = logits_.matrix(N, options_.vocab_size);
   nn::cross_entropy_backward<T>(logits, targets_, column(logits_lse_, N), scale);
+  scale_logits(logits);
   auto norm_f = norm_f_.matrix(N, C);
   auto d_norm = d_narrow_.matrix(N, C);
   auto d_residual = d_residual_.matrix(N, C);
@@ -292,8 +355,9 @@ void Gpt<T>::backward_layer(std::size_t layer, Index batch, Index time) {
   auto d_narrow = d_narrow_.matrix(N, C);
 
   auto d_hidden = d_wide_.matrix(N, 4 * C);
-  nn::linear_backward<T>(kept.activated.matrix(N, 4 * C), weight(w.mlp_proj), d_residual, d_hidden,
-                         gradient(w.mlp_proj), vector_gradient(w.mlp_proj_bias));
+  nn::linear_backward<T>(kept.activated.matrix(N, 4 * C), weight(w.mlp_proj),
+                         from_stream(d_residual, d_narrow), d_hidden, gradient(w.mlp_proj),
+                         vector_gradient(w.mlp_proj_bias));
   nn::activation_backward<T>(options_.activation, kept.hidden.matrix(N, 4 * C), d_hidden);
   nn::linear_backward<T>(kept.norm_2.matrix(N, C), weight(w.c_fc), d_hidden, d_narrow,
                          gradient(w.c_fc), vector_gradient(w.c_fc_bias));
@@ -302,7 +366,8 @@ void Gpt<T>::backward_layer(std::size_t layer, Index batch, Index time) {
                              vector_gradient(w.ln_2_bias));
 
   auto d_qkv = d_wide_.matrix(N, 3 * C);
-  nn::linear_backward<T>(attention, weight(w.attn_proj), d_residual, d_narrow,
+  nn::linear_backward<T>(attention, weight(w.attn_proj),
+                         from_stream(d_residual, d_wide_.matrix(N, C)), d_narrow,
                          gradient(w.attn_proj), vector_gradient(w.attn_proj_bias));
   nn::attention_backward<T>({batch, time, options_.n_head}, kept.qkv.matrix(N, 3 * C), attention,
                             column(kept.lse, N * options_.n_head), d_narrow, d_qkv);

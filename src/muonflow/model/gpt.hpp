@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,9 +26,18 @@ template <class T>
 class Gpt {
  public:
   // Throws ConfigError (n_embd not divisible by n_head, a size that is not positive).
-  explicit Gpt(const GptOptions& options);
+  //
+  // With a base model, of which n_embd and n_layer count, for hyperparameter transfer (muP with
+  // depth; arXiv:2203.03466, arXiv:2512.05620): parameters know their base shapes; residual
+  // branches are multiplied by the ratio of depths, base over this, and the logits of a tied head
+  // by that of widths; initial weights follow initial_scale. Heads keep their size, so
+  // n_embd / n_head is to be the base's.
+  explicit Gpt(const GptOptions& options, const std::optional<GptOptions>& base = {});
 
   const GptOptions& options() const { return options_; }
+  // What a residual branch and the logits are multiplied by; 1 without a base.
+  double branch_multiplier() const { return branch_; }
+  double logit_multiplier() const { return logit_; }
   std::vector<Parameter<T>>& parameters() { return parameters_; }
   const std::vector<Parameter<T>>& parameters() const { return parameters_; }
   std::int64_t parameter_count() const;
@@ -36,7 +46,8 @@ class Gpt {
   std::size_t activation_bytes(Index batch, Index time) const;
 
   // GPT-2's: weights N(0, 0.02^2), the projections into the residual stream (c_proj) divided by
-  // sqrt(2 n_layer), gains 1, biases 0. Each parameter draws from a stream of its own.
+  // sqrt(2 n_layer), gains 1, biases 0; with a base model its n_layer, and initial_scale besides.
+  // Each parameter draws from a stream of its own.
   void initialize(std::uint64_t seed);
 
   // Copies of the weights, by name, rank 1 or 2, dtype T's own.
@@ -104,7 +115,17 @@ class Gpt {
   MatrixMap<T> gradient(const Slot& slot);
   std::span<T> vector_gradient(const Slot& slot);
 
+  void set_base(const GptOptions& base);
+  // out = residual + branch_ (x weight^T + bias), out [N, C].
+  void into_stream(const ConstMatrixRef<T>& x, const Slot& weights, const Slot& bias,
+                   const ConstMatrixRef<T>& residual, MatrixRef<T> out);
+  // d_stream itself, or branch_ d_stream in `scratch`.
+  ConstMatrixRef<T> from_stream(const ConstMatrixRef<T>& d_stream, MatrixRef<T> scratch) const;
+  void scale_logits(MatrixRef<T> logits) const;
+
   GptOptions options_;
+  std::int64_t base_layers_ = 0;  // whose number the initial weights of c_proj know
+  double branch_ = 1, logit_ = 1;
   std::vector<Parameter<T>> parameters_;
   std::vector<Index> offsets_;  // of each parameter in weights_ and gradients_
   nn::Buffer<T> weights_, gradients_;

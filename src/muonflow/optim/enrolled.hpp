@@ -57,6 +57,10 @@ class AnyRuleOf final : public AnyRule {
   void check(const std::string& place) const override {
     if constexpr (requires { rule_.check(place); }) rule_.check(place);
   }
+  Transfer transfer(Index rows, Index cols) const override {
+    if constexpr (requires { rule_.transfer(rows, cols); }) return rule_.transfer(rows, cols);
+    return R::info.transfer;
+  }
   std::unique_ptr<RuleKernel<float>> kernel(float) const override {
     return std::make_unique<KernelOf<R, float>>(rule_);
   }

@@ -7,7 +7,6 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/optim/detail/optimizer_body.hpp"
-#include "muonflow/optim/shape_scale.hpp"
 
 namespace muonflow::optim {
 namespace {
@@ -99,8 +98,7 @@ void Optimizer<T>::Body::cut(std::size_t tensor) {
   };
   for (const auto [rows, cols] :
        matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes, row.num_heads)) {
-    const double multiplier =
-        row.shape.size() < 2 ? 1 : shape_scale(row.resolved.adjust_lr, rows, cols);
+    const double multiplier = row.step_multiplier(rows, cols);
     if (!elementwise) {
       add(rows, cols, multiplier);
     } else if (row.shape.size() == 2) {  // rows may lie apart, so parts are of whole rows

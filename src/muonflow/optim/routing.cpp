@@ -4,7 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "muonflow/optim/shape_scale.hpp"
+#include "muonflow/optim/detail/routing_transfer.hpp"
 
 namespace muonflow::optim {
 namespace {
@@ -322,11 +322,8 @@ RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOpt
       const auto first =
           matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes, row.num_heads);
       if (first.size() > 1 && row.shape.size() == 2) row.reason += "; " + matrices_text(first);
-      // The scale of a vector is no matter of shape.
-      if (row.shape.size() >= 2) {
-        row.multiplier =
-            shape_scale(row.resolved.adjust_lr, first.front().rows, first.front().cols);
-      }
+      detail::scale_route(row, first, parameter.base_shape, parameter.depth_ratio,
+                          options.transfer);
     } catch (const ConfigError& error) {
       auto parts = error.parts();
       parts.place = row.tensor + ", " + choice.path;

@@ -31,6 +31,7 @@
 #include "muonflow/core/parameter.hpp"
 #include "muonflow/optim/options_tree.hpp"
 #include "muonflow/optim/resolve.hpp"
+#include "muonflow/optim/transfer.hpp"
 #include "muonflow/optim/transforms/clip.hpp"
 #include "muonflow/optim/transforms/momentum_warmup.hpp"
 
@@ -79,6 +80,8 @@ struct RoutingOptions {
 
   void fields(FieldVisitor& v);
 };
+  // Of parameters with a base shape; no field: a training run has it as a table of its own.
+  TransferOptions transfer{};
 
 // What one parameter got.
 struct Route {
@@ -88,8 +91,15 @@ struct Route {
   ResolvedRule resolved{};
   std::string rule{};  // as asked for: "muon.jordan"
   double lr = 0;
-  double weight_decay = 0;
-  double multiplier = 1;  // the shape scale; of the first matrix where the tensor holds several
+  double weight_decay = 0;  // already times transfer.weight_decay, as rules have their epsilon
+  double multiplier = 1;    // the shape scale; of the first matrix where the tensor holds several
+  // Hyperparameter transfer: factors beside the base model, and the base model's sizes of a matrix
+  // over these. `transfer.lr` stands beside `multiplier`: a step is lr multiplier transfer.lr D.
+  bool has_base = false;
+  Multipliers transfer{};
+  double transfer_lr = 1;  // the same beside the shape scale of the base model
+  double base_rows = 1;
+  double base_cols = 1;
   std::vector<std::int64_t> split_sizes{};
   std::optional<std::int64_t> num_heads{};
   MomentumWarmup momentum_warmup{};  // the group's own; 0 steps: the optimizer's
@@ -97,16 +107,22 @@ struct Route {
 };
 
 struct RoutingTable {
+
+  // What a step of a matrix [rows, cols] of this tensor is multiplied by beside lr: the shape
+  // scale, and transfer.
+  double step_multiplier(Index rows, Index cols) const;
   std::vector<Route> rows;  // in the order of the parameters
 
-  // A table with one line a tensor: tensor, shape, role, rule, learning rate, multiplier, reason.
+  // A table with one line a tensor: tensor, shape, role, rule, learning rate, multiplier, with a
+  // base model what transfer multiplies, reason.
   std::string to_text() const;
 };
 
 // Throws ConfigError: unknown rule, role or option; a parameter with no rule or with two; a group
 // that matches nothing; two parameters of one name; a tensor that its rule cannot take; split sizes
-// or heads that do not fit; adjust_lr for a rule whose scale is built in; clipping after the rule.
-// `path` is where the options stand, for messages.
+// or heads that do not fit; adjust_lr for a rule whose scale is built in; clipping after the rule;
+// a base shape that does not fit, or a rule that knows no transfer. `path` is where the options
+// stand, for messages.
 template <class T>
 RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOptions& options,
                    const PlaceOf& place_of = {}, const std::string& path = "optimizer");

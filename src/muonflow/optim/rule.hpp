@@ -17,6 +17,7 @@
 //
 //   static constexpr std::array<RulePreset, N> presets{...};  // named sources: rule.preset
 //   void check(const std::string& place) const;               // options at odds: ConfigError
+//   Transfer transfer(Index rows, Index cols) const;          // where options or shape change it
 //   template <class T>
 //   void start(const StartContext<T>& at, State<T>& state) const;  // a start not all zeros
 //
@@ -43,6 +44,7 @@
 #include "muonflow/core/rng.hpp"
 #include "muonflow/linalg/workspace.hpp"
 #include "muonflow/optim/claims.hpp"
+#include "muonflow/optim/transfer.hpp"
 
 namespace muonflow::optim {
 
@@ -109,6 +111,8 @@ struct RuleInfo {
   bool scale_built_in = false;  // the rule scales by shape itself: adjust_lr is refused
   double lr = 1e-3;             // where a group gives none
   Trait traits = Trait::none;
+  Transfer
+      transfer{};  // with default options; a rule whose options matter has `transfer` beside it
   std::string_view cite{};
   std::string_view differs{};  // from the original; empty: in nothing
   // Cost of a step of a rule that is not elementwise, for scheduling alone: products of the matrix

@@ -50,6 +50,8 @@ class AnyRule {
   virtual void fields(FieldVisitor& v) = 0;  // the rule's own options
   // Throws ConfigError where options contradict each other.
   virtual void check(const std::string& place) const = 0;
+  // How its steps on a matrix of this shape go with width.
+  virtual Transfer transfer(Index rows, Index cols) const = 0;
   virtual std::unique_ptr<RuleKernel<float>> kernel(float tag) const = 0;
   virtual std::unique_ptr<RuleKernel<double>> kernel(double tag) const = 0;
 };

@@ -69,11 +69,39 @@ void SampleOptions::fields(FieldVisitor& v) {
   v.optional_integer("seed", seed, kNonNegative, "off: the seed of the run");
 }
 
+void TransferOptions::fields(FieldVisitor& v) {
+  v.optional_integer("base_width", base_width, kAtLeastOne,
+                     "model.n_embd that the hyperparameters were tuned for; off: this model's");
+  v.optional_integer("base_depth", base_depth, kAtLeastOne,
+                     "model.n_layer that the hyperparameters were tuned for; off: this model's");
+  scaling.fields(v);
+}
+
+model::GptOptions TransferOptions::base_of(const model::GptOptions& gpt) const {
+  auto base = gpt;
+  base.n_embd = base_width.value_or(gpt.n_embd);
+  base.n_layer = base_depth.value_or(gpt.n_layer);
+  base.n_head = base.n_embd / (gpt.n_embd / gpt.n_head);
+  return base;
+}
+
+optim::RoutingOptions TrainConfig::routing() const {
+  auto options = optimizer;
+  options.transfer = transfer.scaling;
+  return options;
+}
+
+std::optional<model::GptOptions> TrainConfig::base_model() const {
+  if (!transfer.on()) return {};
+  return transfer.base_of(model.gpt);
+}
+
 void TrainConfig::fields(FieldVisitor& v) {
   v.group("run", run, "the run itself");
   v.group("data", data, "what is read");
   v.group("model", model, "the network");
   v.group("optimizer", optimizer, "which rule for which parameter");
+  v.group("transfer", transfer, "from the base model whose hyperparameters these are");
   v.group("schedule", schedule, "how the learning rates move");
   v.group("train", train, "the loop");
   v.group("sample", sample, "the text written at the end");
@@ -111,6 +139,14 @@ void check(const TrainConfig& config, const PlaceOf& place_of) {
     throw ConfigError({.place = place("model.n_head"),
                        .expected = "a divisor of model.n_embd = " + std::to_string(gpt.n_embd),
                        .found = std::to_string(gpt.n_head)});
+  }
+  const auto head = gpt.n_embd / gpt.n_head;
+  if (const auto width = config.transfer.base_width; width && *width % head != 0) {
+    throw ConfigError(
+        {.place = place("transfer.base_width"),
+         .what = "heads keep their size",
+         .expected = "a multiple of model.n_embd / model.n_head = " + std::to_string(head),
+         .found = std::to_string(*width)});
   }
   if (config.block_size() > gpt.block_size) {
     throw ConfigError({.place = place("data.block_size"),

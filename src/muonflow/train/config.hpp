@@ -5,6 +5,7 @@
 //   [data]       name (a known data set) or path (a text file), validation, block_size
 //   [model]      kind = "gpt" and its sizes
 //   [optimizer]  preset, per-group lr, weight_decay and options, clip (see optim/routing.hpp)
+//   [transfer]   base_width, base_depth: of the model whose hyperparameters are given (muP)
 //   [schedule]   kind, warmup, floor, decay_fraction
 //   [train]      steps, batch_size, accumulation, evaluation, checkpoints, what a NaN does
 //   [sample]     the text written at the end
@@ -87,17 +88,35 @@ struct SampleOptions {
   void fields(FieldVisitor& v);
 };
 
+// Hyperparameter transfer: learning rates, epsilons, weight decays and initial weights are those of
+// a base model and are scaled to this one; see docs/theory/transfer.md.
+struct TransferOptions {
+  std::optional<std::int64_t> base_width = {};  // n_embd of the base model; off: this one's
+  std::optional<std::int64_t> base_depth = {};  // n_layer of the base model; off: this one's
+  optim::TransferOptions scaling = {};
+
+  bool on() const { return base_width || base_depth; }
+  // The base model of a model: heads of the same size, as many as fit.
+  model::GptOptions base_of(const model::GptOptions& gpt) const;
+  void fields(FieldVisitor& v);
+};
+
 struct TrainConfig {
   RunOptions run;
   DataOptions data;
   ModelOptions model;
   optim::RoutingOptions optimizer;
+  TransferOptions transfer;
   optim::Schedule schedule;
   TrainOptions train;
   SampleOptions sample;
 
   void fields(FieldVisitor& v);
 
+  // `optimizer` as the driver takes it, with what [transfer] adds.
+  optim::RoutingOptions routing() const;
+  // Of [transfer]; off where it is.
+  std::optional<model::GptOptions> base_model() const;
   std::int64_t block_size() const { return data.block_size.value_or(model.gpt.block_size); }
   std::int64_t tokens_per_step() const {
     return train.batch_size * train.accumulation * block_size();

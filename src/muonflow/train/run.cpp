@@ -34,6 +34,11 @@ Json routing_rows(const optim::RoutingTable& table) {
                     {"weight_decay", row.weight_decay},
                     {"multiplier", row.multiplier},
                     {"reason", row.reason}});
+    if (!row.has_base) continue;
+    rows.back()["transfer"] = {{"lr", row.transfer.lr},
+                               {"epsilon", row.transfer.epsilon},
+                               {"weight_decay", row.transfer.weight_decay},
+                               {"initial", row.transfer.initial}};
   }
   return rows;
 }

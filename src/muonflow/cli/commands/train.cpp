@@ -89,6 +89,15 @@ void print_header(const train::Preview& preview) {
   fmt::print("data       {}: {} bytes to train on, {} to validate on\n", preview.data,
              count(preview.training_bytes), count(preview.validation_bytes));
   fmt::print("optimizer  {}\n", preview.routing_summary());
+  if (const auto base = config.base_model()) {
+    const auto ratio = [](std::int64_t of, std::int64_t here) {
+      return static_cast<double>(of) / static_cast<double>(here);
+    };
+    fmt::print(
+        "transfer   from n_layer {}, n_embd {}: residual branches times {:.4g}{}\n", base->n_layer,
+        base->n_embd, ratio(base->n_layer, gpt.n_layer),
+        gpt.tied ? fmt::format(", logits times {:.4g}", ratio(base->n_embd, gpt.n_embd)) : "");
+  }
   fmt::print("steps      {} of {} tokens, {} tokens in all\n", count(config.train.steps),
              count(preview.tokens_per_step), count(preview.total_tokens));
   fmt::print("memory     {}\n", preview.memory.to_text());

@@ -5,14 +5,16 @@
 //   (2)  O_t = five Jordan steps of sign(M_t)  if sign_input, else of M_t
 //   (3)  V_t = beta2 V_{t-1} + (1 - beta2) O_t^2
 //   (4)  P_t = O_t / (sqrt(V_t) + eps)
-//   (5)  D_t = 0.2 sqrt(out in) P_t / |P_t|_F                        W <- W - lr D_t is the
-//   driver's
+//   (5)  D_t = 0.2 sqrt(out in) P_t / |P_t|_F                        W <- W - lr D_t
 //
 //   symbol  field            shape      meaning                        default from
 //   M       momentum_buffer  [out, in]  gradient average               -
 //   V       exp_avg_sq       [out, in]  average of O^2                 -
 //   -       momentum, beta2  -          weights of the past            0.95, 0.95, AdaMuon
 //   eps     eps              -          keeps (4) bounded              1e-8, AdaMuon
+// Transfer: root mean square, lr sqrt(min(out, in)) / in, eps sqrt(min(out, in) / (out in)), any
+// batch rank; without sign_input lr 1 / in, eps 1 / sqrt(out in), batch rank below the width
+// (docs/theory/transfer.md).
 // Conventions: no Nesterov; V from 0 without bias correction, which (5) would cancel but for eps;
 // the steps of (2) add 1e-7 to the norm; the root mean square of D is 0.2 for every shape, so
 // adjust_lr is refused; decay decoupled, before the step; O = 0 gives 0. Differs from the original:
@@ -45,6 +47,10 @@ struct AdaMuon {
       .scale_built_in = true,
       .lr = 1e-3,
       .traits = Trait::transpose_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out,
+      .transfer = {.family = "root mean square",
+                   .step = {.rows = 0.5, .cols = 0.5, .shorter = -0.5},
+                   .epsilon_option = "eps",
+                   .epsilon = {.rows = -0.5, .cols = -0.5, .shorter = 0.5}},
       .cite = "arXiv:2507.11005",
       .differs =
           "float32 or float64 instead of bfloat16; public codes leave the sign out "
@@ -71,6 +77,15 @@ struct AdaMuon {
       v.boolean("sign_input", sign_input, "orthogonalize the signs of the average, as the paper");
     }
   } options;
+
+  // The signs of a low-rank average have full rank, the average itself has not.
+  Transfer transfer(Index, Index) const {
+    Transfer own = info.transfer;
+    if (options.sign_input) return own;
+    own.step.shorter = own.epsilon.shorter = 0;
+    own.beyond = -0.5;
+    return own;
+  }
 
   template <class T>
   struct State {

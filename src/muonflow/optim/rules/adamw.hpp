@@ -10,6 +10,8 @@
 //   V             exp_avg_sq   [out, in]  average of its square   -
 //   beta1, beta2  betas        -          weights of the past     0.9, 0.999, Kingma and Ba 2015
 //   eps           eps          -          keeps (3) bounded       1e-8, the same; 0 is allowed
+// Transfer: entrywise, lr 1 / in, eps 1 / (out depth); batch rank below the width
+// (docs/theory/transfer.md).
 // Conventions: EMA moments, bias corrected; decay decoupled, before the step; eps outside the root;
 // all operations entry by entry, so any rank. Where eps = 0 and V = 0, D = 0.
 // Differs from the original: nothing.
@@ -35,6 +37,11 @@ struct AdamW {
       .lr = 1e-3,
       .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::counts_steps | Trait::descends,
+      .transfer = {.family = "entrywise",
+                   .step = {.rows = 0.5, .cols = 0.5},
+                   .epsilon_option = "eps",
+                   .epsilon = {.gradient = 1, .rows = -0.5, .cols = -0.5},
+                   .beyond = -0.5},
       .cite = "arXiv:1711.05101",
       .claims = {.direction = Direction::adam}};
 

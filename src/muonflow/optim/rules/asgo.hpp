@@ -12,6 +12,7 @@
 //   -       momentum         -          weight of the past in M       0.9, official code
 //   -       beta2            -          weight of the past in C       0.8, official code
 //   eps     eps              -          keeps (4) bounded             1e-10, official code
+// Transfer: root mean square, lr 1 / in; batch rank below the width (docs/theory/transfer.md).
 // Conventions: EMA momentum, C without bias correction; decay decoupled, before the step; the scale
 // to a root mean square of 0.2 is built in (AdamW's learning rates serve); a singular C has its
 // pseudo-inverse root, eigenvalues up to max(out, in) machine epsilons of the largest counting as
@@ -38,7 +39,8 @@ namespace muonflow::optim {
 struct Asgo {
   static constexpr RuleInfo info{
       .name = "asgo",
-      .summary = "momentum over the root of the averaged Gram matrix of its smaller side, RMS 0.2",
+      .summary =
+          "momentum over the root of a Gram average: D = 0.2 sqrt(mn) u / |u|, u = C^(-1/2) M",
       .takes = Takes::matrices,
       .result = Result::direction,
       .decay = Decay::before,
@@ -47,6 +49,9 @@ struct Asgo {
       .lr = 1e-2,
       .traits = Trait::descends | Trait::orthogonal_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out,
+      .transfer = {.family = "root mean square",
+                   .step = {.rows = 0.5, .cols = 0.5},
+                   .beyond = -0.5},
       .cite = "arXiv:2503.20762",
       .differs = "the exact inverse root instead of ten polynomial steps",
       .claims = {.memory = Memory::ema, .direction = Direction::gram_root}};

@@ -12,6 +12,8 @@
 //   -       momentum         -          weight of the past in M          0.9, official code
 //   -       beta2            -          weight of the past in c          0.95, official code
 //   eps     eps              -          keeps (3) bounded                1e-8, official code
+// Transfer: root mean square, lr 1 / in, eps 1 / (out depth^2); batch rank below the width
+// (docs/theory/transfer.md).
 // Conventions: EMA momentum; decay decoupled, before the step; the scale to a root mean square of
 // 0.2 is built in (AdamW's learning rates serve); columns on every shape; 0 / 0 is 0.
 // Differs from the original: nothing but float32 or float64 all through.
@@ -30,7 +32,8 @@ namespace muonflow::optim {
 struct Dasgo {
   static constexpr RuleInfo info{
       .name = "dasgo",
-      .summary = "momentum over the root mean square of the gradient's columns, RMS 0.2",
+      .summary =
+          "momentum over the size of columns: D = 0.2 sqrt(mn) u / |u|, u = M / sqrt(c + eps)",
       .takes = Takes::matrices,
       .result = Result::direction,
       .decay = Decay::before,
@@ -39,6 +42,11 @@ struct Dasgo {
       .lr = 1e-2,
       .traits = Trait::left_equivariant | Trait::descends | Trait::scale_invariant |
                 Trait::zero_in_zero_out,
+      .transfer = {.family = "root mean square",
+                   .step = {.rows = 0.5, .cols = 0.5},
+                   .epsilon_option = "eps",
+                   .epsilon = {.gradient = 2, .cols = -1},
+                   .beyond = -0.5},
       .cite = "arXiv:2503.20762",
       .claims = {.memory = Memory::ema, .direction = Direction::column_root}};
 

@@ -14,6 +14,8 @@
 //   mu      mu               -            what stays of the applied  0.95, Dion
 //   rank    rank_fraction    -            ceil(rank_fraction r)      0.25; r = min(out, in)
 //   eps     eps              -            guards the division        1e-8, Dion
+// Transfer: orthogonal, lr sqrt(out / in), eps sqrt(in / out) / depth; any batch rank
+// (docs/theory/transfer.md).
 // Conventions: decay decoupled, before the step, by the learning rate without the shape scale;
 // signs of the columns of P cancel in (4) and (6). Differs from the original: the rank is a
 // fraction (dion_simple takes a number, 768); the first Q has orthonormal columns (dion_simple's
@@ -45,6 +47,7 @@ struct Dion {
       .lr = 0.01,
       .traits = Trait::left_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
                 Trait::random | Trait::descends,
+      .transfer = {.family = "orthogonal", .epsilon_option = "eps", .epsilon = {.gradient = 1}},
       .cite = "arXiv:2504.05295",
       .differs = "rank as a fraction; the first Q is orthonormal; QR in the weights' precision",
       .claims = {.direction = Direction::low_rank_polar}};

@@ -11,6 +11,7 @@
 //   M       momentum_buffer  [out, in]  gradient average             -
 //   E       error            [out, in]  steps not yet taken          0
 //   -       momentum         -          weight of the past           0.9, arXiv:2605.08980
+// Transfer: gradient, lr out depth / in; any batch rank (docs/theory/transfer.md).
 // Conventions: exact polar factor, norm and rank from one decomposition; the rank counts the
 // singular values above max(out, in) epsilon s_max (float: above epsilon |P|_F, the rounding of the
 // entries, which is what the polar factor keeps); P = 0 gives 0; decay decoupled, before the step.
@@ -35,6 +36,7 @@ struct EfMuon {
       .lr = 0.02,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "gradient", .step = {.gradient = 1}},
       .cite = "arXiv:2605.08980",
       .differs = "in float the rank counts singular values above epsilon |P|_F",
       .claims = {.memory = Memory::ema, .direction = Direction::compensated_polar}};

@@ -15,6 +15,9 @@
 //   c       c                -          which power                     2/3, arXiv:2605.11181
 //   mu      normalization    -          size of D                       covariant
 //   -       floor            -          s below floor s_max count as 0  1e-7
+// Transfer: spectral power, lr sqrt(out / in) min(out, in)^p, p = (2 c - 1) / (2 - 2 c), for
+// covariant and p = 0 for schatten, batch rank below the width; none lr (out / in)^(1 - c) depth^(1
+// - 2 c), any batch rank (docs/theory/transfer.md).
 // Conventions: EMA momentum (its scale matters for `none` alone); decay decoupled, before the step;
 // powers of singular values that count as 0 are 0, whatever the sign of the exponent.
 // Differs from the original: no code of the authors was found. Beside the public research code of
@@ -43,6 +46,7 @@ struct Freon {
       .lr = 0.02,
       .traits = Trait::descends | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::scale_invariant | Trait::zero_in_zero_out,
+      .transfer = {.family = "spectral power", .step = {.shorter = -0.5}, .beyond = 0.5},
       .cite = "arXiv:2605.11181",
       .differs =
           "no code of the authors was found; beside the public research code of others, small "
@@ -72,6 +76,19 @@ struct Freon {
       v.real("floor", floor, kUnitBelowOne, "part of the largest singular value that counts as 0");
     }
   } options;
+
+  // mu is a mean over all singular values (covariant) or a sum (schatten), those that are 0 too.
+  Transfer transfer(Index, Index) const {
+    using linalg::SpectralNormalization;
+    const double q = 2 * (1 - options.c);
+    const double mean = q == 0 ? 0 : (1 - q) / q;
+    const bool none = options.normalization == SpectralNormalization::none;
+    Transfer own = info.transfer;
+    own.step = {.gradient = none ? q - 1 : 0};
+    own.beyond = none ? 0 : mean;
+    if (options.normalization == SpectralNormalization::covariant) own.step.shorter = -mean;
+    return own;
+  }
 
   template <class T>
   struct State {

@@ -13,6 +13,8 @@
 //   gain      gain             -          s -> gain s (1 - s^2)^2      4.1: chaotic and bounded
 //   divisor   divisor          -          keeps |D| at most 1          1.175, above the map's peak
 //   eps       eps              -          guards the division in (3)   1e-12
+// Transfer: orthogonal, lr sqrt(out / in), eps sqrt(in / out) / depth; any batch rank, up to the
+// scatter of (3) (docs/theory/transfer.md).
 // Conventions: EMA momentum (the map does not see its scale; eps is that of the sum of gradients);
 // decay decoupled, before the step. A rounding error grows a thousandfold in (3): float has four
 // digits left. A lone singular value is 1 in (3) and goes to 0: vectors do not move.
@@ -41,6 +43,10 @@ struct Kaon {
       .lr = 0.02,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::scale_invariant | Trait::zero_in_zero_out,
+      .transfer = {.family = "orthogonal",
+                   .epsilon_option = "eps",
+                   .epsilon = {.gradient = 1},
+                   .note = "up to the scatter of its map"},
       .cite = "arXiv:2605.11181",
       .differs =
           "no code of the authors was found; beside the public research code of others, float32 or "

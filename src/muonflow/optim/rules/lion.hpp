@@ -1,12 +1,13 @@
 // Lion: the sign of a gradient average, where the step weighs the new gradient otherwise than the
 // memory does.
 //
-//   (1)  D_t = sign(beta1 M_{t-1} + (1 - beta1) G_t)                 W <- W - lr D_t is the
-//   driver's (2)  M_t = beta2 M_{t-1} + (1 - beta2) G_t
+//   (1)  D_t = sign(beta1 M_{t-1} + (1 - beta1) G_t)                 W <- W - lr D_t
+//   (2)  M_t = beta2 M_{t-1} + (1 - beta2) G_t
 //
 //   symbol        field    shape      meaning                        default from
 //   M             exp_avg  [out, in]  gradient average               -
 //   beta1, beta2  betas    -          weights of the past            0.9, 0.99, Chen et al. 2023
+// Transfer: entrywise, lr 1 / in; batch rank below the width (docs/theory/transfer.md).
 // Conventions: M before this step's (2) enters (1); sign(0) = 0; decay decoupled, before the step;
 // all operations entry by entry, so any rank.
 // Differs from the original: nothing.
@@ -33,6 +34,7 @@ struct Lion {
       .lr = 1e-4,
       .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "entrywise", .step = {.rows = 0.5, .cols = 0.5}, .beyond = -0.5},
       .cite = "arXiv:2302.06675",
       .claims = {.direction = Direction::lion}};
 

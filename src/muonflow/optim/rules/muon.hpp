@@ -11,6 +11,8 @@
 //   polar   polar, ns_steps            -          orthogonalization        jordan, 5 steps, Jordan
 //   eps     eps, eps_mode              -          Q / (|Q|_F + eps) (add)  1e-7, Jordan; max(|Q|_F,
 //                                                                          eps) is PyTorch's
+// Transfer: orthogonal, lr sqrt(out / in), eps sqrt(in / out) / depth; any batch rank
+// (docs/theory/transfer.md).
 // Conventions: decay decoupled, before the step; rows = outputs; both momentum forms give
 // proportional Q, so that only eps tells them apart.
 // Differs from the original: float32 or float64 iterations instead of bfloat16; a convolution is
@@ -50,6 +52,7 @@ struct Muon {
       .lr = 0.02,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::scale_invariant | Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "orthogonal", .epsilon_option = "eps", .epsilon = {.gradient = 1}},
       .cite = "K. Jordan 2024",
       .differs = "float32 or float64 instead of bfloat16; a convolution is scaled by [out, rest]",
       .claims = {.memory = Memory::by_form, .direction = Direction::polar}};

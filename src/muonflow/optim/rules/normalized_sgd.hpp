@@ -7,6 +7,8 @@
 //   M       momentum_buffer  [out, in]  gradient average             -
 //   -       momentum         -          weight of the past           0.95, as muon's
 //   eps     eps              -          guards the division          1e-12
+// Transfer: normalized, lr sqrt(out / in), eps sqrt(in / out) / depth; batch rank below the width
+// (docs/theory/transfer.md).
 // Conventions: EMA momentum; one norm for the whole matrix, so a convolution has one, each matrix
 // of a stack its own, and a vector one; decay decoupled, before the step; M = 0 gives D = 0.
 // Differs from the original: eps, without which the first step of a zero gradient is not defined.
@@ -30,6 +32,10 @@ struct NormalizedSgd {
                                  .traits = Trait::orthogonal_equivariant |
                                            Trait::transpose_equivariant | Trait::scale_invariant |
                                            Trait::zero_in_zero_out | Trait::descends,
+                                 .transfer = {.family = "normalized",
+                                              .epsilon_option = "eps",
+                                              .epsilon = {.gradient = 1},
+                                              .beyond = -0.5},
                                  .cite = "arXiv:2002.03305",
                                  .differs = "eps is added to the norm",
                                  .claims = {.memory = Memory::ema, .direction = Direction::unit}};

@@ -12,6 +12,8 @@
 //   v       second_momentum  [out, 1]   mean square of each row of O   -
 //   -       momentum, beta2  -          weights of the past            0.95, 0.95, NorMuon
 //   eps     eps              -          guards both divisions          1e-10, NorMuon
+// Transfer: orthogonal, lr sqrt(out / in), eps 1 / sqrt(out in); any batch rank
+// (docs/theory/transfer.md).
 // Conventions: rows = outputs = neurons; Nesterov; v from 0 without bias correction, which (5)
 // would cancel; the steps of (2) add 1e-7 to the norm; decay decoupled, before the step; O = 0
 // gives 0. Differs from the original: float32 or float64 iterations instead of bfloat16; a
@@ -41,6 +43,9 @@ struct NorMuon {
       .lr = 0.02,
       .traits = Trait::right_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
                 Trait::descends,
+      .transfer = {.family = "orthogonal",
+                   .epsilon_option = "eps",
+                   .epsilon = {.rows = -0.5, .cols = -0.5}},
       .cite = "arXiv:2510.05491",
       .differs =
           "float32 or float64 instead of bfloat16; rows of a convolution are those of "

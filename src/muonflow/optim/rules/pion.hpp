@@ -15,6 +15,8 @@
 //   -             rms             -                     RMS of the change over lr  0.2, official
 //   E             retraction      -                     taylor2 I + X + X^2 / 2    official
 //   -             sides           -                     alternating: in first      official
+// Transfer: root mean square, lr 1 / in, eps 1 / (sqrt(out in) depth); batch rank below the width
+// (docs/theory/transfer.md).
 // Conventions: no bias correction; decay decoupled, before the step (none is usual: the norm of W
 // cannot grow); the scale by shape is built in; where eps = 0 and v = 0, A = 0. cayley and exp keep
 // singular values to roundoff; taylor2 lets them drift by (lr alpha |A|)^4 / 8 a step at most.
@@ -47,7 +49,7 @@ namespace muonflow::optim {
 struct Pion {
   static constexpr RuleInfo info{
       .name = "pion",
-      .summary = "turns the weights on both sides and keeps their singular values",
+      .summary = "turns the weights and keeps their singular values: W <- E(lr A_out) W E(lr A_in)",
       .takes = Takes::matrices,
       .result = Result::weights,
       .decay = Decay::before,
@@ -55,6 +57,11 @@ struct Pion {
       .scale_built_in = true,
       .lr = 1e-3,
       .traits = Trait::scale_invariant | Trait::zero_in_zero_out | Trait::counts_steps,
+      .transfer = {.family = "root mean square",
+                   .step = {.rows = 0.5, .cols = 0.5},
+                   .epsilon_option = "eps",
+                   .epsilon = {.gradient = 1, .cols = -1},
+                   .beyond = -0.5},
       .cite = "arXiv:2605.12492",
       .differs =
           "nothing in its lie_lie form; its momentum in the space of the weights is left out",
@@ -116,8 +123,8 @@ struct Pion {
     if (turn_out) linalg::gemm<T>(Op::none, Op::none, T(1), out, at.W, T(1), D);
     const double size = std::sqrt(static_cast<double>(m) * static_cast<double>(n));
     const double alpha = options.rms * size / (linalg::frobenius_norm<T>(D) + 1e-12);  // (4)
-    in *= static_cast<T>(at.lr * alpha);
-    out *= static_cast<T>(at.lr * alpha);
+    in *= static_cast<T>(at.lr * at.scale * alpha);
+    out *= static_cast<T>(at.lr * at.scale * alpha);
     D = at.W;
     Outcome outcome;
     using linalg::Side, linalg::turn;

@@ -8,6 +8,7 @@
 //   M       momentum_buffer  [out, in]  gradient average             -
 //   U, H    -                [out, in]  polar decomposition          exact, by SVD
 //   -       momentum         -          weight of the past           0.95, PolarGrad
+// Transfer: gradient, lr out depth / in; batch rank below the width (docs/theory/transfer.md).
 // Conventions: EMA momentum, momentum first; D has M's degree: D(c M) = c D(M); on the numerical
 // support, M = 0 gives 0; decay decoupled, before the step.
 // Differs from the original: the decomposition is exact (theirs: QDWH of a few steps, Newton-Schulz
@@ -32,6 +33,7 @@ struct PolarGrad {
       .lr = 0.02,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "gradient", .step = {.gradient = 1}, .beyond = 1},
       .cite = "arXiv:2505.21799",
       .differs = "exact decomposition; momentum first only",
       .claims = {.memory = Memory::ema, .direction = Direction::nuclear_polar}};

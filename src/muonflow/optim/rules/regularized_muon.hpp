@@ -10,6 +10,8 @@
 //   M       momentum_buffer        [out, in]  gradient average             -
 //   -       momentum               -          weight of the past           0.95, Jordan 2024
 //   e       epsilon, epsilon_mode  -          where singular values count  1e-2, absolute
+// Transfer: orthogonal, lr sqrt(out / in), epsilon (absolute) sqrt(in / out) / depth; any batch
+// rank (docs/theory/transfer.md).
 // Conventions: EMA momentum (the scale of M matters here); decay decoupled, before the step; the
 // map is exact to the dtype; relative epsilon at Q = 0 gives D = 0.
 // Differs from the original: nesterov and the relative epsilon are offered.
@@ -50,6 +52,7 @@ struct RegularizedMuon {
       .lr = 0.02,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "orthogonal", .epsilon_option = "epsilon", .epsilon = {.gradient = 1}},
       .cite = "arXiv:2605.23871",
       .differs = "nesterov and the relative epsilon are offered",
       .claims = {.memory = Memory::ema, .direction = Direction::smoothed_polar}};
@@ -66,6 +69,13 @@ struct RegularizedMuon {
       v.choice("epsilon_mode", epsilon_mode, "relative: times the root mean square of them");
     }
   } options;
+
+  // A relative epsilon moves with the gradient by itself.
+  Transfer transfer(Index, Index) const {
+    Transfer own = info.transfer;
+    if (options.epsilon_mode == EpsilonMode::relative) own.epsilon_option = {};
+    return own;
+  }
 
   template <class T>
   struct State {

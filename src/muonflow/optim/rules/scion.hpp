@@ -10,18 +10,18 @@
 //
 //   symbol  field            shape      meaning                      default from
 //   M       momentum_buffer  [out, in]  gradient average             -
-//   -       momentum         -          weight of the past           0.9: theirs is 1 - momentum,
-//   0.1
+//   -       momentum         -          weight of the past           0.9, 1 less theirs
 //   -       norm             -          whose ball the steps are of  spectral
 //   -       radius           -          of the ball (their scale)    1
 //   -       constrained      -          keep W in the ball           false
-// Conventions: the shape's factors are in (2), so adjust_lr is refused; a further weight_decay acts
-// before the step, on top of (1 - lr); the Jordan steps add 1e-7 to the norm.
-// Differs from the original: momentum is the weight of the past; constrained is off by default; the
-// weights are not initialized on the ball; a convolution is the matrix [out, rest] without the
-// further 1 / kernel of their SpectralConv; their variants max, normalized and transpose, and
-// BiasRMS for vectors, are not offered. Golden: scion_spectral, scion_sign, scion_row. References:
-// T. Pethick et al., arXiv:2502.07529; LIONS-EPFL/scion.
+// Transfer: norm ball, lr 1, any batch rank; sign and row the same for a batch rank below the
+// width, column lr 1 / in (docs/theory/transfer.md). Conventions: the shape's factors are in (2),
+// so adjust_lr is refused; a further weight_decay acts before the step, on top of (1 - lr); the
+// Jordan steps add 1e-7 to the norm. Differs from the original: momentum is the weight of the past;
+// constrained is off by default; the weights are not initialized on the ball; a convolution is the
+// matrix [out, rest] without the further 1 / kernel of their SpectralConv; their variants max,
+// normalized and transpose, and BiasRMS for vectors, are not offered. Golden: scion_spectral,
+// scion_sign, scion_row. References: T. Pethick et al., arXiv:2502.07529; LIONS-EPFL/scion.
 #pragma once
 
 #include <array>
@@ -57,6 +57,7 @@ struct Scion {
       .lr = 1e-3,
       .traits = Trait::orthogonal_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
                 Trait::descends,
+      .transfer = {.family = "norm ball", .step = {.rows = 0.5, .cols = -0.5}},
       .cite = "arXiv:2502.07529",
       .differs =
           "momentum is 1 - theirs; constrained is off by default; no start on the ball; a "
@@ -92,6 +93,13 @@ struct Scion {
       v.boolean("constrained", constrained, "keep the weights in the ball: W shrinks by 1 - lr");
     }
   } options;
+
+  Transfer transfer(Index, Index) const {
+    Transfer own = info.transfer;
+    if (options.norm == ScionNorm::column) own.step.cols = 0.5;
+    if (options.norm != ScionNorm::spectral) own.beyond = -0.5;
+    return own;
+  }
 
   template <class T>
   struct State {

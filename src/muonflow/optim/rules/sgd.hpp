@@ -7,6 +7,7 @@
 //   B       momentum_buffer  [out, in]  gradient sum; none for momentum 0  -
 //   -       momentum         -          weight of the past               0, torch.optim.SGD
 //   -       dampening        -          what the past takes from G       0, torch.optim.SGD
+// Transfer: gradient, lr out depth / in; any batch rank (docs/theory/transfer.md).
 // Conventions: sum momentum; decay coupled, G <- G + weight_decay W before (1).
 // Differs from the original: a momentum_buffer that was given and is not zero counts as a past.
 // Golden: sgd_nesterov.   References: torch.optim.SGD, PyTorch 1.13; I. Sutskever et al., "On the
@@ -29,6 +30,7 @@ struct Sgd {
       .lr = 1e-2,
       .traits = Trait::elementwise | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "gradient", .step = {.gradient = 1}},
       .cite = "torch.optim.SGD",
       .differs = "a momentum_buffer that was given and is not zero counts as a past",
       .claims = {.memory = Memory::dampened, .direction = Direction::momentum}};

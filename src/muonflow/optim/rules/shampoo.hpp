@@ -16,6 +16,9 @@
 //   beta1, beta2  beta1, beta2     -                    weights of the past      0.9, 0.95
 //   k             k                -                    exponent of each side    0.25, Gupta 2018
 //   epsilon       epsilon          -                    ridge, relative          1e-12
+// Transfer: root mean square, lr 1 / in, batch rank below the width; without grafting spectral
+// power, lr (out / in)^(1 - E) depth^(1 - 2 E), E = 2 k for two sides and k for one, any batch rank
+// (docs/theory/transfer.md).
 // Conventions: statistics from 0 and bias corrected, momentum too; decay decoupled, before the
 // step; a zero statistic has a zero root. With block_size b, blocks of at most b x b have L and R
 // of their own, [ceil(in / b) out, b] and [ceil(out / b) in, b] one after the other; grafting is
@@ -69,6 +72,9 @@ struct Shampoo {
       .lr = 1e-2,
       .traits = Trait::descends | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::counts_steps,
+      .transfer = {.family = "root mean square",
+                   .step = {.rows = 0.5, .cols = 0.5},
+                   .beyond = -0.5},
       .cite = "arXiv:1802.09568",
       .differs = "averages instead of sums; exact roots; statistics start at 0",
       .claims = {.direction = Direction::two_sided_roots}};
@@ -106,6 +112,18 @@ struct Shampoo {
     bool left() const { return one_sided != OneSided::right; }
     bool right() const { return one_sided != OneSided::left; }
   } options;
+
+  // Without grafting D is of degree 1 - 2 E in G, E = 2 k for two sides and k for one.
+  Transfer transfer(Index, Index) const {
+    Transfer own = info.transfer;
+    if (options.grafting != ShampooGrafting::none) return own;
+    const double E = options.one_sided == OneSided::none ? 2 * options.k : options.k;
+    own.family = "spectral power";
+    own.step = {.gradient = 1 - 2 * E};
+    own.beyond = 0;
+    own.block_size = options.block_size;
+    return own;
+  }
 
   template <class T>
   struct State {

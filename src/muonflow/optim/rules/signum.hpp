@@ -2,12 +2,12 @@
 //
 //   (1)  M_t = momentum M_{t-1} + (1 - momentum) G_t
 //   (2)  D_t = sign((1 - momentum) G_t + momentum M_t)  if nesterov, else sign(M_t)
-//                                                                    W <- W - lr D_t is the
-//                                                                    driver's
+//                                                                    W <- W - lr D_t
 //
 //   symbol  field            shape      meaning                      default from
 //   M       momentum_buffer  [out, in]  gradient average             -
 //   -       momentum         -          weight of the past           0.95, as muon's
+// Transfer: entrywise, lr 1 / in; batch rank below the width (docs/theory/transfer.md).
 // Conventions: EMA momentum; sign(0) = 0; decay decoupled, before the step; all operations entry by
 // entry, so any rank.
 // Differs from the original: nesterov is offered; it is lion with betas (momentum^2, momentum).
@@ -22,19 +22,20 @@
 namespace muonflow::optim {
 
 struct Signum {
-  static constexpr RuleInfo info{.name = "signum",
-                                 .summary = "sign of the momentum: D = sign(M)",
-                                 .takes = Takes::tensors,
-                                 .result = Result::direction,
-                                 .decay = Decay::before,
-                                 .adjust_lr = Scale::none,
-                                 .lr = 1e-3,
-                                 .traits = Trait::elementwise | Trait::transpose_equivariant |
-                                           Trait::scale_invariant | Trait::zero_in_zero_out |
-                                           Trait::descends,
-                                 .cite = "arXiv:1802.04434",
-                                 .differs = "nesterov is offered",
-                                 .claims = {.memory = Memory::ema, .direction = Direction::sign}};
+  static constexpr RuleInfo info{
+      .name = "signum",
+      .summary = "sign of the momentum: D = sign(M)",
+      .takes = Takes::tensors,
+      .result = Result::direction,
+      .decay = Decay::before,
+      .adjust_lr = Scale::none,
+      .lr = 1e-3,
+      .traits = Trait::elementwise | Trait::transpose_equivariant | Trait::scale_invariant |
+                Trait::zero_in_zero_out | Trait::descends,
+      .transfer = {.family = "entrywise", .step = {.rows = 0.5, .cols = 0.5}, .beyond = -0.5},
+      .cite = "arXiv:1802.04434",
+      .differs = "nesterov is offered",
+      .claims = {.memory = Memory::ema, .direction = Direction::sign}};
 
   struct Options {
     double momentum = 0.95;

@@ -19,6 +19,8 @@
 //   beta          shampoo_beta            -                       of L and R              beta2
 //   -             precondition_frequency  -                       steps between (5)       10
 //   -             max_precond_dim         -                       longer sides: no basis  10000
+// Transfer: eigenbasis, lr sqrt(out / in), eps sqrt(in / out) / depth; a side without a basis has
+// the multiplier of adamw on that side; bases that span the gradients (docs/theory/transfer.md).
 // Conventions: defaults from the official code; M and V live in the bases, as there between steps;
 // decay decoupled, after the step and not in (0); eps is added to the root before the bias
 // correction; where eps = 0 and V = 0 the step is 0. Bases that a given state holds stay in (0).
@@ -41,20 +43,26 @@
 namespace muonflow::optim {
 
 struct Soap {
-  static constexpr RuleInfo info{.name = "soap",
-                                 .summary = "Adam in the eigenbasis of Shampoo's preconditioner",
-                                 .takes = Takes::matrices,
-                                 .result = Result::direction,
-                                 .decay = Decay::after,
-                                 .adjust_lr = Scale::none,
-                                 .lr = 3e-3,
-                                 .traits = Trait::transpose_equivariant | Trait::scale_invariant |
-                                           Trait::zero_in_zero_out | Trait::counts_steps,
-                                 .cite = "arXiv:2409.11321",
-                                 .differs =
-                                     "null bases of a singular first statistic are Householder's, "
-                                     "the same in float and double",
-                                 .claims = {.direction = Direction::adam_in_bases}};
+  static constexpr RuleInfo info{
+      .name = "soap",
+      .summary = "Adam in the eigenbases of Shampoo's statistics: D = QL Adam(QL' G QR) QR'",
+      .takes = Takes::matrices,
+      .result = Result::direction,
+      .decay = Decay::after,
+      .adjust_lr = Scale::none,
+      .lr = 3e-3,
+      .traits = Trait::transpose_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
+                Trait::counts_steps,
+      .transfer = {.family = "eigenbasis",
+                   .epsilon_option = "eps",
+                   .epsilon = {.gradient = 1},
+                   .note =
+                       "bases that span the gradients: a memory of batches as long as the width"},
+      .cite = "arXiv:2409.11321",
+      .differs =
+          "null bases of a singular first statistic are Householder's, "
+          "the same in float and double",
+      .claims = {.direction = Direction::adam_in_bases}};
 
   static constexpr std::array<RulePreset, 1> presets{{
       {"reference",
@@ -82,6 +90,14 @@ struct Soap {
       v.boolean("correct_bias", correct_bias, "moments over what they lack at first");
     }
   } options;
+
+  // A side without a basis has entries of one size all along it, as adamw has.
+  Transfer transfer(Index rows, Index cols) const {
+    Transfer own = info.transfer;
+    if (rows > options.max_precond_dim) own.step.rows = 0.5, own.epsilon.rows = -0.5;
+    if (cols > options.max_precond_dim) own.step.cols = 0.5, own.epsilon.cols = -0.5;
+    return own;
+  }
 
   template <class T>
   struct State {

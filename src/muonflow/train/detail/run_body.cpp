@@ -72,9 +72,9 @@ struct Run::Typed final : Run::Body {
       return data::FixedBatches(corpus.validation, options.batch_size, config.block_size(),
                                 options.eval_batches);
     });
-    gpt.emplace(config.model.gpt);
+    gpt.emplace(config.model.gpt, config.base_model());
     gpt->initialize(seed);
-    optimizer.emplace(gpt->parameters(), config.optimizer, seed, place_of);
+    optimizer.emplace(gpt->parameters(), config.routing(), seed, place_of);
     trainer.emplace(*gpt, *optimizer, *batches, std::move(validation), options, config.schedule);
     trainer->describe(to_toml(config));
     preview.routing = optimizer->routing();
