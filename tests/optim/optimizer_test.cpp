@@ -180,6 +180,27 @@ TEST(Optimizer, SplitRowsAreMatricesOfTheirOwn) {
   EXPECT_TRUE(std::equal(second.weights.begin(), second.weights.end(), whole.weights.begin() + 48));
 }
 
+// Query heads of two rows and fewer key and value heads of the same size.
+TEST(Optimizer, HeadsAreMatricesOfTheirOwn) {
+  Owned<> whole("a", {8, 6}, Role::hidden, 0);
+  vary(whole.gradient, 2);
+  auto options = only("muon", 0.1);
+  options.hidden.split_sizes = {4, 2, 2};
+  options.hidden.num_heads = 2;
+  Optimizer<double> optimizer({whole.parameter}, options, 1);
+  ASSERT_TRUE(optimizer.step().outcome.ok());
+  for (std::size_t head = 0; head < 4; ++head) {
+    Owned<> alone("h", {2, 6}, Role::hidden, 0);
+    const auto first = static_cast<std::ptrdiff_t>(12 * head);
+    std::copy_n(whole.gradient.begin() + first, 12, alone.gradient.begin());
+    Optimizer<double> apart({alone.parameter}, only("muon", 0.1), 1);
+    ASSERT_TRUE(apart.step().outcome.ok());
+    EXPECT_TRUE(
+        std::equal(alone.weights.begin(), alone.weights.end(), whole.weights.begin() + first))
+        << head;
+  }
+}
+
 // Large elementwise tensors are cut for the threads; nothing of it may show.
 TEST(Optimizer, CutsOfAnElementwiseTensorDoNotShow) {
   constexpr std::size_t kCount = 50000;

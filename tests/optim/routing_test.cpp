@@ -187,6 +187,73 @@ TEST(Routing, GroupAndPresetOptionsMerge) {
   EXPECT_EQ(own("h.0.attn.c_attn.weight")["ns_steps"], 3);
 }
 
+// A group that names no rule takes the preset's transforms, but for those it goes without.
+TEST(Routing, GroupsCanGoWithoutATransform) {
+  RoutingOptions options;
+  options.hidden.transforms.blocking.size = 16;
+  options.hidden.transforms.cautious.updates = true;
+  options.hidden.transforms.grafting.rule = "adamw";
+  options.momentum_warmup = {.start = 0.85, .steps = 300};
+  options.groups = {
+      {.without = {"blocking", "grafting"}, .patterns = {"*c_fc*"}},
+      {.without = {"momentum_warmup", "cautious"}, .patterns = {"*c_attn.weight"}},
+      {.rule = "sgd", .without = {"momentum_warmup"}, .roles = {"norm"}},
+      {.transforms = {.blocking = {.size = 8}}, .without = {"blocking"}, .patterns = {"*experts"}}};
+  const auto table = route(network(), options);
+  const auto& fc = row_of(table, "h.0.mlp.c_fc.weight");
+  EXPECT_FALSE(fc.resolved.transforms.blocking.size.has_value());
+  EXPECT_EQ(fc.resolved.graft, nullptr);
+  EXPECT_TRUE(fc.resolved.transforms.cautious.updates);
+  EXPECT_EQ(fc.momentum_warmup.steps, 300);
+  const auto& attention = row_of(table, "h.0.attn.c_attn.weight");
+  EXPECT_EQ(attention.resolved.transforms.blocking.size, 16);
+  EXPECT_FALSE(attention.resolved.transforms.cautious.updates);
+  EXPECT_EQ(attention.momentum_warmup.steps, 0);
+  EXPECT_EQ(row_of(table, "h.0.ln_1.weight").momentum_warmup.steps, 0);
+  EXPECT_EQ(row_of(table, "wte.weight").momentum_warmup.steps, 300);
+  EXPECT_EQ(row_of(table, "h.0.moe.experts").resolved.transforms.blocking.size, 8)
+      << "one of its own";
+  EXPECT_EQ(row_of(table, "patch.weight").resolved.transforms.blocking.size, 16);
+
+  options.groups = {{.without = {"graftin"}, .patterns = {"*c_fc*"}}};
+  EXPECT_MENTIONS(refusal(options), "optimizer.groups[0].without: unknown transform 'graftin'");
+  EXPECT_MENTIONS(refusal(options), "did you mean 'grafting'?");
+  options.groups = {{.rule = "sgd", .without = {"grafting"}, .patterns = {"*c_fc*"}}};
+  EXPECT_MENTIONS(refusal(options), "a group with a rule of its own inherits no grafting");
+  options.groups.clear();
+  options.hidden.without = {"grafting"};
+  EXPECT_MENTIONS(refusal(options), "optimizer.hidden: without does not belong here");
+}
+
+// Every kind of tensor that is no matrix to a spectral rule goes to the second rule with its
+// reason, whichever spectral rule it is.
+TEST(Routing, SpectralRulesGetMatricesAlone) {
+  auto tensors = network();
+  tensors.push_back({.name = "depthwise", .shape = {64, 1, 3, 3}, .role = Role::convolution});
+  tensors.push_back({.name = "extreme", .shape = {4, 1024}});
+  const std::vector<std::pair<std::string, std::string>> reasons{
+      {"wte.weight", "role embedding"},
+      {"lm_head.weight", "role head"},
+      {"h.0.moe.router", "role router"},
+      {"h.0.ln_1.weight", "role norm"},
+      {"h.0.attn.c_attn.bias", "role bias"},
+      {"depthwise", "depthwise convolution"},
+      {"extreme", "[4, 1024] has an aspect beyond 128"}};
+  for (const auto& entry : rules().all()) {
+    if (entry.info.takes != Takes::matrices || entry.name.starts_with("toy_")) continue;
+    RoutingOptions options;
+    options.preset = entry.name + "+adamw";
+    const auto table = route(tensors, options);
+    const auto text = table.to_text();
+    for (const auto& [name, reason] : reasons) {
+      EXPECT_EQ(row_of(table, name).rule, "adamw") << entry.name;
+      EXPECT_EQ(row_of(table, name).reason, reason);
+      EXPECT_MENTIONS(text, reason);
+    }
+    EXPECT_EQ(row_of(table, "h.0.mlp.c_fc.weight").rule, entry.name);
+  }
+}
+
 TEST(Routing, EachParameterHasOneRule) {
   RoutingOptions twice;
   twice.groups = {{.rule = "sgd", .patterns = {"wte*"}}, {.rule = "adamw", .roles = {"embedding"}}};

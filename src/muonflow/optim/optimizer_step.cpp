@@ -115,9 +115,7 @@ template <class T>
 void Optimizer<T>::Body::warm_up() {
   for (const auto& momentum : momenta) {
     if (momentum.own == 0) continue;  // a rule without momentum holds no buffer for it
-    const auto& own = table.rows[momentum.tensor].momentum_warmup;
-    const auto& warmup = own.steps > 0 ? own : options.momentum_warmup;
-    *momentum.at = warmup.momentum(steps, momentum.own);
+    *momentum.at = table.rows[momentum.tensor].momentum_warmup.momentum(steps, momentum.own);
   }
 }
 

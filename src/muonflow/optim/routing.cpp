@@ -35,6 +35,23 @@ ApplyOptions apply_of(const GroupOptions& group) {
           .transforms = group.transforms};
 }
 
+// The transforms that a group may go without.
+const std::vector<std::string> kInherited{"error_feedback", "blocking", "spectral_normalization",
+                                          "grafting",       "cautious", "momentum_warmup"};
+
+bool goes_without(const GroupOptions& group, std::string_view name) {
+  return std::find(group.without.begin(), group.without.end(), name) != group.without.end();
+}
+
+Transforms kept(Transforms base, const GroupOptions& group) {
+  if (goes_without(group, "error_feedback")) base.error_feedback = {};
+  if (goes_without(group, "blocking")) base.blocking = {};
+  if (goes_without(group, "spectral_normalization")) base.spectral_normalization = {};
+  if (goes_without(group, "grafting")) base.grafting = {};
+  if (goes_without(group, "cautious")) base.cautious = {};
+  return base;
+}
+
 // Each transform of `over` that is on, over the preset's.
 Transforms overlaid(Transforms base, const Transforms& over) {
   const Transforms off{};
@@ -56,7 +73,8 @@ GroupOptions overlaid(GroupOptions base, const GroupOptions& over) {
   if (over.decay != Decay::automatic) base.decay = over.decay;
   if (over.adjust_lr != Scale::automatic) base.adjust_lr = over.adjust_lr;
   if (over.layout != Layout::automatic) base.layout = over.layout;
-  base.transforms = overlaid(std::move(base.transforms), over.transforms);
+  base.transforms = overlaid(kept(std::move(base.transforms), over), over.transforms);
+  base.without = over.without;
   if (over.momentum_warmup.steps > 0) base.momentum_warmup = over.momentum_warmup;
   if (!over.split_sizes.empty()) base.split_sizes = over.split_sizes;
   if (over.num_heads) base.num_heads = over.num_heads;
@@ -147,9 +165,10 @@ class Router {
   }
 
   void refuse_names(const GroupOptions& group, const std::string& name) const {
-    if (group.patterns.empty() && group.roles.empty()) return;
+    if (group.patterns.empty() && group.roles.empty() && group.without.empty()) return;
     throw ConfigError({.place = places_(name),
-                       .what = "patterns and roles do not belong here",
+                       .what = group.without.empty() ? "patterns and roles do not belong here"
+                                                     : "without does not belong here",
                        .expected = "an entry of groups"});
   }
 
@@ -160,12 +179,24 @@ class Router {
           {.place = places_(group_name(i)), .what = "a group needs patterns or roles"});
     }
     if (!group.rule.empty()) find_rule(group.rule, places_(group_name(i) + ".rule"));
-    const std::vector<std::string> known(kRoleNames.begin(), kRoleNames.end());
-    for (const auto& role : group.roles) {
-      if (std::find(known.begin(), known.end(), role) != known.end()) continue;
-      const auto near = nearest_name(role, known);
-      throw ConfigError({.place = places_(group_name(i) + ".roles"),
-                         .what = "unknown role '" + role + "'",
+    check_names(i, "roles", "role", group.roles, {kRoleNames.begin(), kRoleNames.end()});
+    check_names(i, "without", "transform", group.without, kInherited);
+    for (const auto& name : group.without) {
+      if (group.rule.empty() || name == "momentum_warmup") continue;
+      throw ConfigError({.place = places_(group_name(i) + ".without"),
+                         .what = "a group with a rule of its own inherits no " + name,
+                         .expected = "momentum_warmup, or no rule"});
+    }
+  }
+
+  void check_names(std::size_t i, const std::string& key, const std::string& noun,
+                   const std::vector<std::string>& names,
+                   const std::vector<std::string>& known) const {
+    for (const auto& name : names) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      const auto near = nearest_name(name, known);
+      throw ConfigError({.place = places_(group_name(i) + "." + key),
+                         .what = "unknown " + noun + " '" + name + "'",
                          .expected = "one of " + join(known),
                          .advice = near.empty() ? "" : "did you mean '" + near + "'?"});
     }
@@ -274,6 +305,7 @@ void GroupOptions::fields(FieldVisitor& v) {
   transforms = std::move(apply.transforms);
   v.tree("options", options.json(), "the rule's own options");
   v.group("momentum_warmup", momentum_warmup, "0 steps: the optimizer's");
+  v.text_list("without", without, "inherited transforms that the group leaves out");
   v.text_list("patterns", patterns, "parameters by name, with * and ?");
   v.text_list("roles", roles, "parameters by role");
   v.integer_list("split_sizes", split_sizes, {.lo = 1}, "rows that are matrices of their own");
@@ -316,6 +348,9 @@ RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOpt
     row.split_sizes = choice.group.split_sizes;
     row.num_heads = choice.group.num_heads;
     row.momentum_warmup = choice.group.momentum_warmup;
+    if (row.momentum_warmup.steps == 0 && !goes_without(choice.group, "momentum_warmup")) {
+      row.momentum_warmup = options.momentum_warmup;
+    }
     row.reason = std::move(choice.reason);
     check_takes(row);
     try {

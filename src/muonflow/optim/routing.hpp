@@ -47,6 +47,9 @@ struct GroupOptions {
   Layout layout = Layout::automatic;
   Transforms transforms{};
   MomentumWarmup momentum_warmup{};  // 0 steps: the optimizer's
+  // Names of transforms that the group would inherit and goes without: those that the preset's
+  // rule has, and momentum_warmup, which is the optimizer's.
+  std::vector<std::string> without{};
   // Parameters of the group: those whose name matches a pattern (* any text, ? one character), or
   // whose role is listed; with both, those that satisfy both.
   std::vector<std::string> patterns{};
@@ -77,11 +80,11 @@ struct RoutingOptions {
   ClipOptions clip{};
   MomentumWarmup momentum_warmup{};  // of every group that has none of its own
   NonFinite non_finite = NonFinite::step;
+  // Of parameters with a base shape; no field: a training run has it as a table of its own.
+  TransferOptions transfer{};
 
   void fields(FieldVisitor& v);
 };
-  // Of parameters with a base shape; no field: a training run has it as a table of its own.
-  TransferOptions transfer{};
 
 // What one parameter got.
 struct Route {
@@ -102,15 +105,15 @@ struct Route {
   double base_cols = 1;
   std::vector<std::int64_t> split_sizes{};
   std::optional<std::int64_t> num_heads{};
-  MomentumWarmup momentum_warmup{};  // the group's own; 0 steps: the optimizer's
+  MomentumWarmup momentum_warmup{};  // the group's own or the optimizer's; 0 steps: none
   std::string reason{};
-};
-
-struct RoutingTable {
 
   // What a step of a matrix [rows, cols] of this tensor is multiplied by beside lr: the shape
   // scale, and transfer.
   double step_multiplier(Index rows, Index cols) const;
+};
+
+struct RoutingTable {
   std::vector<Route> rows;  // in the order of the parameters
 
   // A table with one line a tensor: tensor, shape, role, rule, learning rate, multiplier, with a
