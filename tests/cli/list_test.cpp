@@ -83,6 +83,23 @@ TEST_F(ListCommand, JsonHoldsWhatTheRegistriesSay) {
   }
 }
 
+TEST_F(ListCommand, MarkdownIsAPage) {
+  const auto all = run({"list", "rules", "--markdown"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  for (const auto& rule : optim::rules().all()) {
+    EXPECT_NE(all.out.find("| [" + rule.name + "](" + rule.name + ".md) |"), std::string::npos);
+  }
+  const auto one = run({"list", "rules", "muon", "--markdown"});
+  ASSERT_EQ(one.code, 0) << one.err;
+  for (const auto& part :
+       {"| in one line | momentum, orthogonalized: D = polar(M) |", "| transfer | orthogonal: lr",
+        "## Options", "| `momentum` | `0.95` | [0, 1) |", "## Presets", "| `muon.jordan` |"}) {
+    EXPECT_NE(one.out.find(part), std::string::npos) << part << "\n" << one.out;
+  }
+  expect_refusal(run({"list", "--markdown"}), 2, "a kind, such as rules");
+  expect_refusal(run({"list", "rules", "--markdown", "--json"}), 2, "no --json");
+}
+
 TEST_F(ListCommand, ShowsTransforms) {
   const auto all = run({"list", "transforms"});
   ASSERT_EQ(all.code, 0) << all.err;

@@ -93,6 +93,85 @@ void print_details(const Item& item) {
   }
 }
 
+// ---- Markdown, for pages of documentation ----
+
+std::string cell(const std::string& text) {
+  std::string safe;
+  for (const char c : text) {
+    if (c == '|') safe += '\\';
+    safe += c == '<' ? "&lt;" : std::string(1, c);
+  }
+  return safe;
+}
+
+void print_row(const std::vector<std::string>& cells) {
+  std::string row = "|";
+  for (const auto& text : cells) row += " " + text + " |";
+  fmt::print("{}\n", row);
+}
+
+void print_head(const std::vector<std::string>& names) {
+  print_row(names);
+  print_row(std::vector<std::string>(names.size(), "---"));
+}
+
+std::string fact_of(const Item& item, const std::string& wanted) {
+  for (const auto& [name, text] : item.facts) {
+    if (name == wanted) return text;
+  }
+  return "";
+}
+
+// Every entry in a line, each with a link to its page.
+void print_markdown(const std::vector<Item>& items) {
+  std::vector<std::string> extra;
+  for (const auto* name : {"transfer", "differs"}) {
+    const auto says = [&](const Item& item) { return !fact_of(item, name).empty(); };
+    if (std::any_of(items.begin(), items.end(), says)) extra.emplace_back(name);
+  }
+  std::vector<std::string> head{"name", "in one line", "reference"};
+  head.insert(head.end(), extra.begin(), extra.end());
+  print_head(head);
+  for (const auto& item : items) {
+    std::vector<std::string> row{fmt::format("[{0}]({0}.md)", item.name), cell(item.summary),
+                                 cell(item.cite)};
+    for (const auto& name : extra) row.push_back(cell(fact_of(item, name)));
+    print_row(row);
+  }
+}
+
+// What the registry says of one entry. Presets are facts named ENTRY.PRESET, each before its
+// options.
+void print_markdown(const Item& item) {
+  const auto is_preset = [&](const std::string& name) {
+    return name.rfind(item.name + ".", 0) == 0;
+  };
+  print_head({"in one line", cell(item.summary)});
+  if (!item.cite.empty()) print_row({"reference", cell(item.cite)});
+  for (const auto& [name, text] : item.facts) {
+    if (!name.empty() && !text.empty() && !is_preset(name)) print_row({name, cell(text)});
+  }
+  if (!item.options.empty()) {
+    fmt::print("\n## Options\n\n");
+    print_head({"option", "default", "range", "meaning"});
+    for (const auto& option : item.options) {
+      print_row({"`" + option.name + "`", "`" + option.default_value + "`", cell(option.range),
+                 cell(option.doc)});
+    }
+  }
+  const bool presets = std::any_of(item.facts.begin(), item.facts.end(),
+                                   [&](const auto& fact) { return is_preset(fact.first); });
+  if (!presets) return;
+  fmt::print("\n## Presets\n\n");
+  print_head({"preset", "reproduces", "options"});
+  for (std::size_t i = 0; i + 1 < item.facts.size(); ++i) {
+    const auto& [name, text] = item.facts[i];
+    if (is_preset(name)) {
+      print_row({"`" + name + "`", cell(text), "`" + item.facts[i + 1].second + "`"});
+    }
+  }
+}
+
 class List final : public Command {
  public:
   void arguments(Arguments& a) override {
@@ -108,11 +187,15 @@ class List final : public Command {
              "with --coefficients: the composition made to these options, a JSON object with "
              "lower, upper, degree, steps, safety, cushion");
     a.flag("json", json_, "prints JSON");
+    a.flag("markdown", markdown_, "prints a kind, or one of them, as a page of documentation");
   }
 
   int run() override {
     if (coefficients_ || !generate_.empty()) {
       list_coefficients(kind_, generate_, json_);
+    } else if (markdown_ && (json_ || kind_.empty())) {
+      throw ConfigError({.place = "muonflow list --markdown",
+                         .expected = "a kind, such as rules, and no --json"});
     } else if (kind_.empty()) {
       list_everything();
     } else if (name_.empty()) {
@@ -146,6 +229,10 @@ class List final : public Command {
 
   void list_kind(const Kind& kind) const {
     const auto items = kind.items();
+    if (markdown_) {
+      print_markdown(items);
+      return;
+    }
     if (json_) {
       Json all = Json::array();
       for (const auto& item : items) all.push_back(to_json(item));
@@ -165,7 +252,9 @@ class List final : public Command {
     for (const auto& item : kind.items()) {
       // A preset is shown with its rule.
       if (item.name == name_ || name_.rfind(item.name + ".", 0) == 0) {
-        if (json_) {
+        if (markdown_) {
+          print_markdown(item);
+        } else if (json_) {
           fmt::print("{}\n", to_json(item).dump(2));
         } else {
           print_details(item);
@@ -186,6 +275,7 @@ class List final : public Command {
   bool coefficients_ = false;
   std::string generate_;
   bool json_ = false;
+  bool markdown_ = false;
 };
 
 const Enrolled<List> enrolled{"list", "what there is, with options and references",
