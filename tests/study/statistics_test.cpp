@@ -74,19 +74,34 @@ TEST(FitPower, RefusesWhatHasNoLogarithm) {
 TEST(Bootstrap, OfAMeanIsNearTheNormalInterval) {
   std::vector<double> values(100);
   std::iota(values.begin(), values.end(), 0.0);
-  const auto mean = [&](std::span<const std::size_t> indices) {
+  const auto mean = [&](const Resample& drawn) {
     double sum = 0;
-    for (const auto i : indices) sum += values[i];
-    return sum / static_cast<double>(indices.size());
+    for (const auto i : drawn.front()) sum += values[i];
+    return sum / static_cast<double>(drawn.front().size());
   };
-  const auto estimate = bootstrap(100, 1000, 7, mean);
+  const std::vector<std::int64_t> counts{100};
+  const auto estimate = bootstrap(counts, 1000, 7, mean);
   EXPECT_DOUBLE_EQ(estimate.value, 49.5);
   const double half = 1.96 * std::sqrt((100.0 * 100 - 1) / 12 / 100);
   EXPECT_NEAR(estimate.low, 49.5 - half, 0.2 * half);
   EXPECT_NEAR(estimate.high, 49.5 + half, 0.2 * half);
-  const auto again = bootstrap(100, 1000, 7, mean);
+  const auto again = bootstrap(counts, 1000, 7, mean);
   EXPECT_EQ(again.low, estimate.low);
   EXPECT_EQ(again.high, estimate.high);
+}
+
+TEST(Bootstrap, ResamplesGroupsWithinThemselves) {
+  const std::vector<std::int64_t> counts{3, 50};
+  const auto estimate = bootstrap(counts, 20, 1, [](const Resample& drawn) {
+    EXPECT_EQ(drawn.size(), 2u);
+    EXPECT_EQ(drawn[0].size(), 3u);
+    EXPECT_EQ(drawn[1].size(), 50u);
+    for (const auto i : drawn[0]) EXPECT_LT(i, 3u);
+    return static_cast<double>(drawn[1][0]);
+  });
+  EXPECT_EQ(estimate.samples, 53);
+  EXPECT_EQ(estimate.value, 0);
+  EXPECT_GT(estimate.high, estimate.low);
 }
 
 }  // namespace

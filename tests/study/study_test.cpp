@@ -68,8 +68,7 @@ TEST_P(EveryStudy, DeclaresWhatDecides) {
   }
 }
 
-// The quick form measures every declared quantity, gives the same numbers twice, and contradicts no
-// theorem.
+// The quick form measures every declared quantity and contradicts no theorem.
 TEST_P(EveryStudy, QuickFormIsWhole) {
   const auto& study = studies().at(GetParam());
   const auto options = study.resolve(Json::object(), true, {});

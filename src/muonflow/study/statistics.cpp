@@ -100,21 +100,26 @@ Line fit_power(std::span<const double> x, std::span<const double> y) {
   return fit_line(logs(x), logs(y));
 }
 
-Estimate bootstrap(std::int64_t count, std::int64_t resamples, std::uint64_t seed,
-                   const std::function<double(std::span<const std::size_t>)>& statistic) {
-  std::vector<std::size_t> indices(static_cast<std::size_t>(count));
-  std::iota(indices.begin(), indices.end(), std::size_t{0});
-  Estimate estimate{.value = statistic(indices), .samples = count};
-  if (count < 2 || resamples < 1) return estimate;
+Estimate bootstrap(std::span<const std::int64_t> counts, std::int64_t resamples, std::uint64_t seed,
+                   const std::function<double(const Resample&)>& statistic) {
+  Resample drawn;
+  Estimate estimate;
+  for (const auto count : counts) {
+    auto& group = drawn.emplace_back(static_cast<std::size_t>(count));
+    std::iota(group.begin(), group.end(), std::size_t{0});
+    estimate.samples += count;
+  }
+  estimate.value = statistic(drawn);
   Rng rng(seed);
   std::vector<double> values(static_cast<std::size_t>(resamples));
   for (double& value : values) {
-    for (auto& index : indices) {
-      index = static_cast<std::size_t>(rng.below(static_cast<std::uint64_t>(count)));
+    for (auto& group : drawn) {
+      for (auto& index : group) index = static_cast<std::size_t>(rng.below(group.size()));
     }
-    value = statistic(indices);
+    value = statistic(drawn);
     if (!std::isfinite(value)) return estimate;
   }
+  if (values.empty()) return estimate;
   std::sort(values.begin(), values.end());
   const auto quantile = [&](double share) {
     const double at = share * static_cast<double>(values.size() - 1);

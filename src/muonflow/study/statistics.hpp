@@ -40,9 +40,13 @@ Line fit_line(std::span<const double> x, std::span<const double> y);
 // The same of log y over log x. Values that are not positive leave no fit (NaN).
 Line fit_power(std::span<const double> x, std::span<const double> y);
 
-// The percentile bootstrap of a statistic of `count` replicas: `statistic` gets the indices of a
-// resample. The value is that of the replicas themselves. The same numbers for the same seed.
-Estimate bootstrap(std::int64_t count, std::int64_t resamples, std::uint64_t seed,
-                   const std::function<double(std::span<const std::size_t>)>& statistic);
+// Indices of one resample: a list a group.
+using Resample = std::vector<std::vector<std::size_t>>;
+
+// The percentile bootstrap of a statistic of independent groups of replicas, counts[g] of them in
+// group g, each resampled within its group. The value is that of the replicas themselves. The same
+// numbers for the same seed.
+Estimate bootstrap(std::span<const std::int64_t> counts, std::int64_t resamples, std::uint64_t seed,
+                   const std::function<double(const Resample&)>& statistic);
 
 }  // namespace muonflow::study

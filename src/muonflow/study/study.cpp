@@ -4,8 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/study/detail/enroll_study.hpp"
+#include "muonflow/study/studies/flow_chaos.hpp"
+#include "muonflow/study/studies/flow_epsilon.hpp"
+#include "muonflow/study/studies/flow_hard_limit.hpp"
 #include "muonflow/study/studies/flow_identity.hpp"
+#include "muonflow/study/studies/flow_moe.hpp"
 #include "muonflow/study/studies/flow_orders.hpp"
+#include "muonflow/study/studies/flow_teacher.hpp"
+#include "muonflow/study/studies/flow_volume.hpp"
 
 namespace muonflow::study {
 
@@ -15,8 +21,14 @@ void Context::result(const Json&) {}
 const Registry<StudyEntry>& studies() {
   static const auto registry = [] {
     Registry<StudyEntry> all("study");
+    detail::enroll_study<FlowChaos>(all);
+    detail::enroll_study<FlowEpsilon>(all);
+    detail::enroll_study<FlowHardLimit>(all);
     detail::enroll_study<FlowIdentity>(all);
+    detail::enroll_study<FlowMoe>(all);
     detail::enroll_study<FlowOrders>(all);
+    detail::enroll_study<FlowTeacher>(all);
+    detail::enroll_study<FlowVolume>(all);
     return all;
   }();
   return registry;

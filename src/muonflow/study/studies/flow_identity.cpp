@@ -32,7 +32,7 @@ void FlowIdentity::Options::fields(FieldVisitor& v) {
   v.real("end_time", end_time, kPositive, "time of the end");
 }
 
-FlowIdentity::Options FlowIdentity::quick() { return {.seeds = 2}; }
+FlowIdentity::Options FlowIdentity::quick() { return {.seeds = 2, .step = 2e-3}; }
 
 std::vector<Bound> FlowIdentity::bounds(const Options& options) {
   return {

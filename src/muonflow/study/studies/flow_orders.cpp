@@ -36,7 +36,7 @@ void FlowOrders::Options::fields(FieldVisitor& v) {
 }
 
 FlowOrders::Options FlowOrders::quick() {
-  return {.seeds = 2, .steps = {0.02, 0.01, 0.005}, .end_time = 0.5};
+  return {.seeds = 2, .steps = {0.01, 0.005, 0.0025}, .end_time = 0.5};
 }
 
 namespace {

@@ -11,7 +11,7 @@ struct FlowOrders {
   struct Options {
     std::int64_t seeds = 6;
     std::int64_t seed = 1;
-    std::vector<double> steps{0.02, 0.01, 0.005, 0.0025};
+    std::vector<double> steps{0.01, 0.005, 0.0025, 0.00125};
     double coarse = 0.1;
     double end_time = 2;
 
