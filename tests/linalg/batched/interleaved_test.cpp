@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <vector>
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/rng.hpp"
+#include "tests/linalg/batched/batches.hpp"
 
 namespace muonflow::linalg {
 namespace {
@@ -49,13 +51,40 @@ void expect_round_trip(Index count, Index rows, Index cols) {
 }
 
 TEST(InterleavedBatch, KeepsEveryEntryInItsPlace) {
-  for (const Index count : {1, 15, 16, 17, 40}) {
-    for (const auto& [rows, cols] :
-         {std::pair<Index, Index>{1, 1}, {3, 5}, {5, 3}, {4, 4}, {16, 16}, {64, 32}}) {
-      expect_round_trip<float>(count, rows, cols);
-      expect_round_trip<double>(count, rows, cols);
+  reference::for_each_target([](std::int64_t target) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    for (const Index count : {1, 15, 16, 17, 40}) {
+      for (const auto& [rows, cols] : {std::pair<Index, Index>{1, 1},
+                                       {1, 2},
+                                       {2, 1},
+                                       {3, 1},
+                                       {2, 2},
+                                       {3, 5},
+                                       {5, 3},
+                                       {4, 4},
+                                       {3, 3},
+                                       {16, 16},
+                                       {32, 2},
+                                       {64, 32}}) {
+        expect_round_trip<float>(count, rows, cols);
+        expect_round_trip<double>(count, rows, cols);
+      }
     }
+  });
+}
+
+// The bits of a NaN, signalling or not, its payload, and denormals: nothing is computed with them.
+TEST(InterleavedBatch, CarriesEveryBit) {
+  std::vector<float> values(16 * 5);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint32_t bits = (i % 2 == 0 ? 0x7f800001U : 0x80000001U) + static_cast<unsigned>(i);
+    std::memcpy(&values[i], &bits, sizeof bits);
   }
+  std::vector<float> block(values.size());
+  std::vector<float> back(values.size());
+  interleave<float>(values.data(), 16, 1, 5, block.data());
+  deinterleave<float>(block.data(), 16, 1, 5, back.data());
+  EXPECT_EQ(std::memcmp(values.data(), back.data(), values.size() * sizeof(float)), 0);
 }
 
 TEST(InterleavedBatch, EmptyOnesAndWrongSizes) {

@@ -5,6 +5,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/batched/detail/conversion.hpp"
 
 namespace muonflow::linalg {
 namespace {
@@ -51,17 +52,13 @@ template <class T>
 void interleave(const T* matrices, Index lanes, Index rows, Index cols, T* block) {
   const Index size = rows * cols;
   const bool tall = rows > cols;
-  if (lanes < kBlock) std::fill_n(block, size * kBlock, T(0));
+  if (lanes == kBlock && size > 0) return detail::interleave_block(matrices, rows, cols, block);
+  std::fill_n(block, size * kBlock, T(0));
   Index at = 0;
   for (Index i = 0; i < rows; ++i) {
     for (Index j = 0; j < cols; ++j, ++at) {
       T* const to = block + (tall ? j * rows + i : at) * kBlock;
-      if (lanes == kBlock) {
-#pragma GCC unroll 16
-        for (Index k = 0; k < kBlock; ++k) to[k] = matrices[k * size + at];
-      } else {
-        for (Index k = 0; k < lanes; ++k) to[k] = matrices[k * size + at];
-      }
+      for (Index k = 0; k < lanes; ++k) to[k] = matrices[k * size + at];
     }
   }
 }
@@ -70,16 +67,12 @@ template <class T>
 void deinterleave(const T* block, Index lanes, Index rows, Index cols, T* matrices) {
   const Index size = rows * cols;
   const bool tall = rows > cols;
+  if (lanes == kBlock && size > 0) return detail::deinterleave_block(block, rows, cols, matrices);
   Index at = 0;
   for (Index i = 0; i < rows; ++i) {
     for (Index j = 0; j < cols; ++j, ++at) {
       const T* const from = block + (tall ? j * rows + i : at) * kBlock;
-      if (lanes == kBlock) {
-#pragma GCC unroll 16
-        for (Index k = 0; k < kBlock; ++k) matrices[k * size + at] = from[k];
-      } else {
-        for (Index k = 0; k < lanes; ++k) matrices[k * size + at] = from[k];
-      }
+      for (Index k = 0; k < lanes; ++k) matrices[k * size + at] = from[k];
     }
   }
 }
