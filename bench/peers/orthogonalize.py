@@ -1,8 +1,9 @@
-"""Muon's orthogonalization and the regularized polar factor, as PyTorch programs write them.
+"""Muon's orthogonalization, the regularized polar factor and inverse roots, as PyTorch programs write them.
 
 Answers the lines of `muonflow bench kernels` (src/muonflow/cli/bench/remote_peer.hpp): about, load, time
 and save. Methods: muon and muon_bfloat16 (five steps of K. Jordan 2024), svd (the regularized polar factor
-by torch.linalg.svd) and products (the same by eight Polar Express steps, arXiv:2505.16932, on [x, epsilon I]).
+by torch.linalg.svd), products (the same by eight Polar Express steps, arXiv:2505.16932, on [x, epsilon I]),
+root and root_double (the inverse p-th root of a positive definite matrix by torch.linalg.eigh).
 """
 
 import json
@@ -53,21 +54,29 @@ def by_products(x, epsilon):
     return y.mT if tall else y
 
 
+def inverse_root(c, p):
+    values, vectors = torch.linalg.eigh(c)
+    weights = torch.where(values > 0, values, torch.inf) ** (-1 / p)
+    return (vectors * weights.unsqueeze(-2)) @ vectors.mT
+
+
 METHODS = {
     "muon": lambda x, _: orthogonalized(x, JORDAN),
     "muon_bfloat16": lambda x, _: orthogonalized(x.bfloat16(), JORDAN).float(),
     "svd": by_svd,
     "products": by_products,
+    "root": inverse_root,
+    "root_double": lambda c, p: inverse_root(c.double(), p).float(),
 }
 
 
 class Peer:
     def __init__(self):
-        self.inputs, self.epsilon = [], 0.0
+        self.inputs, self.number = [], 0.0
 
-    def load(self, runs, epsilon, path):
+    def load(self, runs, number, path):
         values = torch.from_numpy(numpy.fromfile(path, dtype=numpy.float32))
-        self.inputs, self.epsilon = [], float(epsilon)
+        self.inputs, self.number = [], float(number)
         for run in runs.split(","):
             count, rows, cols = (int(part) for part in run.split("x"))
             size = count * rows * cols
@@ -76,7 +85,7 @@ class Peer:
         return "ok"
 
     def results(self, method):
-        return [METHODS[method](x, self.epsilon) for x in self.inputs]
+        return [METHODS[method](x, self.number) for x in self.inputs]
 
     def time(self, method, seconds):
         taken, calls = 0.0, 0

@@ -98,6 +98,27 @@ TEST_F(BenchCommandTest, SizesChooseThePolarFactorAndPeersWhoIsThere) {
   EXPECT_FALSE(document["rows"][0].contains("best_rival"));
 }
 
+TEST_F(BenchCommandTest, InverseRootsByEveryMethod) {
+  const auto result = run({"bench", "kernels", "--work", "inverse_root", "--size", "12,20",
+                           "--rounds", "1", "--peers", "lapack", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json document = Json::parse(result.out);
+  ASSERT_EQ(document["rows"].size(), 2u);
+  for (const auto& row : document["rows"]) {
+    EXPECT_EQ(row["size"], "12 x 12");
+    ASSERT_EQ(row["contenders"].size(), 5u);
+    EXPECT_EQ(row["best_rival"], "LAPACK, dsyevd");
+    for (const auto& entry : row["contenders"]) {
+      // One rounding to float; an eigendecomposition in float also loses the condition, 1e4.
+      const bool in_float = !entry["same_precision"].get<bool>();
+      EXPECT_LT(entry["error"].get<double>(), in_float ? 12 * 1.2e-7 * 1e4 : 1e-6) << entry;
+    }
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(row["contenders"][i]["ours"].get<bool>());
+  }
+  EXPECT_EQ(document["rows"][0]["p"], 2);
+  EXPECT_EQ(document["rows"][1]["p"], 4);
+}
+
 TEST_F(BenchCommandTest, AFolderGetsDocumentAndPage) {
   const auto result = run({"bench", "kernels", "--size", "8", "--rounds", "1", "--peers", "onednn",
                            "--output", "results/today"});

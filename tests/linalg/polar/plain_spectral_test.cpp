@@ -40,20 +40,27 @@ TEST(PlainRegularizedPolar, ZeroStaysZero) {
   }
 }
 
-TEST(PlainInverseRoot, ItsPowerTimesTheMatrixIsTheIdentity) {
+template <class T>
+void expect_inverse_square_root() {
   constexpr Index kSize = 20;
   const Matrix<double> b = reference::gaussian(kSize, 2 * kSize, 99);
   const Matrix<float> a = (b * b.transpose()).cast<float>();
   Scratch scratch;
   Matrix<float> root = a;
-  ASSERT_TRUE(plain_inverse_root(root, 2, scratch));
+  ASSERT_TRUE(plain_inverse_root<T>(root, 2, scratch));
   // The condition of a is about 30; rounding of n terms times it.
   EXPECT_LE((root * root * a - Matrix<float>::Identity(kSize, kSize)).norm(),
             100 * kSize * 1.2e-7F);
 }
 
+TEST(PlainInverseRoot, ItsPowerTimesTheMatrixIsTheIdentity) {
+  expect_inverse_square_root<float>();
+  expect_inverse_square_root<double>();
+}
+
 TEST(PlainRegularizedPolar, CountsItsFlops) {
   EXPECT_EQ(plain_regularized_polar_flops(3, 2), 6 * 4 * 3 + 22 * 8);
+  EXPECT_EQ(plain_inverse_root_flops(2), 11 * 8);
 }
 
 }  // namespace

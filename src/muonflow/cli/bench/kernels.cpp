@@ -111,15 +111,18 @@ class Session {
   // All in this process share one scratch copy of the input.
   std::vector<Contender> contenders_for(const Work& work, Matrices& scratch) {
     std::vector<Contender> contenders;
-    contenders.push_back(here({.name = kOurs, .ours = true, .turn = {}}, work, scratch, work.ours));
+    for (const auto& way : work.ours) {
+      contenders.push_back(here({.name = kOurs, .note = way.note, .ours = true, .turn = {}}, work,
+                                scratch, way.run));
+    }
     const auto known = rivals(work.task, work.input);
     for (const auto& rival : known) {
       if (bench_.peers.count(rival.peer) == 0) continue;
       contenders.push_back(
-          here({.name = rival.name, .turn = {}}, work, scratch,
-               [rival, epsilon = work.epsilon](Matrices& x) { rival.run(x, epsilon); }));
+          here({.name = rival.name, .same_precision = rival.same_precision, .turn = {}}, work,
+               scratch, [rival, number = work.number](Matrices& x) { rival.run(x, number); }));
     }
-    if (openblas_ && openblas_->peer->load(work.input, work.epsilon)) {
+    if (openblas_ && openblas_->peer->load(work.input, work.number)) {
       for (const auto& rival : known) {
         if (rival.peer != Peer::openblas) continue;
         contenders.push_back(there({.name = rival.name, .note = openblas_->name, .turn = {}}, work,
@@ -127,7 +130,7 @@ class Session {
       }
     }
     for (const auto& torch : torch_) {
-      if (!torch.peer->load(work.input, work.epsilon)) continue;
+      if (!torch.peer->load(work.input, work.number)) continue;
       const auto add = [&](const std::string& what, const std::string& method, bool same) {
         contenders.push_back(
             there({.name = torch.name + ", " + what, .same_precision = same, .turn = {}}, work,
@@ -136,6 +139,9 @@ class Session {
       if (work.task == Task::polar) {
         add("float32", "muon", true);
         add("bfloat16", "muon_bfloat16", false);
+      } else if (work.task == Task::inverse_root) {
+        add("torch.linalg.eigh, float64", "root_double", true);
+        add("torch.linalg.eigh, float32", "root", false);
       } else {
         add("torch.linalg.svd", "svd", true);
         if (work.input.count() > 1) add("batched products", "products", true);
@@ -174,7 +180,7 @@ class Session {
     for (const auto& contender : contenders) {
       const double time = median(contender.samples);
       if (!std::isfinite(time)) {
-        fmt::print(text_, "{:<66} ended without an answer\n", contender.name);
+        fmt::print(text_, "{:<66} ended without an answer\n", full_name(contender));
         continue;
       }
       const double rate = 1e-9 * work.flops / time;
@@ -199,7 +205,8 @@ class Session {
     out["size"] = work.size;
     out["shapes"] = work.input.runs();
     out["count"] = work.input.count();
-    out["epsilon"] = work.epsilon;
+    if (work.task == Task::regularized_polar) out["epsilon"] = work.number;
+    if (work.task == Task::inverse_root) out["p"] = work.number;
     out["flops"] = work.flops;
     out["contenders"] = Json::array();
     for (const auto& contender : contenders) {

@@ -1,4 +1,5 @@
-// muonflow bench kernels: polar factors by our kernels beside those of other libraries.
+// muonflow bench kernels: polar factors and inverse roots by our kernels beside those of other
+// libraries.
 #pragma once
 
 #include <cstdint>

@@ -20,6 +20,12 @@ Matrix<double> gaussian(Index rows, Index cols, std::uint64_t seed) {
   return a;
 }
 
+// Value i of r from 1 down to 1 / condition, evenly in the logarithm.
+double decay(double condition, Index i, Index r) {
+  return std::pow(condition,
+                  -static_cast<double>(i) / static_cast<double>(std::max<Index>(1, r - 1)));
+}
+
 }  // namespace
 
 Matrices::Matrices(std::vector<MatrixShape> shapes) : shapes_(std::move(shapes)) {
@@ -81,11 +87,16 @@ Matrix<double> with_condition(Index rows, Index cols, double condition, std::uin
   const Index r = std::min(rows, cols);
   Matrix<double> u = linalg::qr<double>(gaussian(rows, r, seed)).q;
   const Matrix<double> v = linalg::qr<double>(gaussian(cols, r, seed + 1)).q;
-  for (Index i = 0; i < r; ++i) {
-    u.col(i) *= std::pow(condition,
-                         -static_cast<double>(i) / static_cast<double>(std::max<Index>(1, r - 1)));
-  }
+  for (Index i = 0; i < r; ++i) u.col(i) *= decay(condition, i, r);
   return u * v.transpose();
+}
+
+Matrix<double> positive_definite(Index size, double condition, std::uint64_t seed) {
+  const Matrix<double> q = linalg::qr<double>(gaussian(size, size, seed)).q;
+  Matrix<double> scaled = q;
+  for (Index i = 0; i < size; ++i) scaled.col(i) *= decay(condition, i, size);
+  const Matrix<double> product = scaled * q.transpose();
+  return 0.5 * (product + product.transpose());
 }
 
 void for_each(const Matrices& matrices, Loop loop, const std::function<void(Index)>& body) {

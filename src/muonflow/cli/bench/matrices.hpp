@@ -44,6 +44,8 @@ void fill_gaussian(Matrices& matrices, std::uint64_t seed);
 // One matrix with singular values from 1 down to 1 / condition, evenly in the logarithm, and random
 // orthonormal factors. In double; the caller rounds.
 Matrix<double> with_condition(Index rows, Index cols, double condition, std::uint64_t seed);
+// One symmetric matrix with eigenvalues likewise.
+Matrix<double> positive_definite(Index size, double condition, std::uint64_t seed);
 
 // body(i) for every matrix: one after the other, so that the body may use all threads; or one a
 // thread, the largest first.

@@ -57,8 +57,8 @@ RemotePeer::~RemotePeer() = default;
 
 const Json& RemotePeer::about() const { return body_->about; }
 
-bool RemotePeer::load(const Matrices& input, double epsilon) {
-  return give(fmt::format("load {} {:.17g}", input.runs(), epsilon), input.values());
+bool RemotePeer::load(const Matrices& input, double number) {
+  return give(fmt::format("load {} {:.17g}", input.runs(), number), input.values());
 }
 
 std::optional<double> RemotePeer::time(const std::string& method, double seconds) {

@@ -1,8 +1,9 @@
 // A rival in a process of its own: input and results travel through files, the turns through lines.
 //
 //   about THREADS               a JSON object about itself
-//   load RUNS EPSILON FILE      "ok"; RUNS as Matrices::runs(), FILE holds the floats of all
-//   matrices time METHOD SECONDS         seconds of one call, over as many calls as make SECONDS
+//   load RUNS NUMBER FILE       "ok"; RUNS as Matrices::runs(), NUMBER is the task's (rivals.hpp),
+//                               FILE holds the floats of all matrices
+//   time METHOD SECONDS         seconds of one call, over as many calls as make SECONDS
 //   save METHOD FILE            "ok"; the results, in the form of the input
 //
 // Anything else, and whatever it cannot do, is answered by a line that is no JSON.
@@ -34,7 +35,7 @@ class RemotePeer {
 
   // What the peer says of itself; null where it does not run.
   const Json& about() const;
-  bool load(const Matrices& input, double epsilon);
+  bool load(const Matrices& input, double number);
   std::optional<double> time(const std::string& method, double seconds);
   // Fills `result`, which has the shapes of the input.
   bool results(const std::string& method, Matrices& result);

@@ -40,6 +40,13 @@ auto regularized_by(linalg::Decomposition decomposition) {
   };
 }
 
+template <class T>
+void root_by_eigh(MatrixRef<float> x, double p) {
+  if (!linalg::plain_inverse_root<T>(x, p, scratch())) {
+    x.setConstant(std::numeric_limits<float>::quiet_NaN());
+  }
+}
+
 std::vector<Rival> all_rivals(Task task) {
   using linalg::Decomposition;
   using linalg::ProductLibrary;
@@ -65,6 +72,12 @@ std::vector<Rival> all_rivals(Task task) {
          {},
          polar_by(ProductLibrary::openblas_ssyrk)},
         {"eigen", eigen, Peer::eigen, task, {}, polar_by(ProductLibrary::eigen)},
+    };
+  }
+  if (task == Task::inverse_root) {
+    return {
+        {"lapack_double", "LAPACK, dsyevd", Peer::lapack, task, {}, root_by_eigh<double>},
+        {"lapack", "LAPACK, ssyevd", Peer::lapack, task, {}, root_by_eigh<float>, false},
     };
   }
   return {
@@ -136,7 +149,15 @@ std::vector<Rival> rivals(Task task, const Matrices& matrices) {
 }
 
 std::string method_name(const Rival& rival) {
-  return (rival.task == Task::polar ? "polar_" : "regularized_") + rival.key;
+  switch (rival.task) {
+    case Task::polar:
+      return "polar_" + rival.key;
+    case Task::regularized_polar:
+      return "regularized_" + rival.key;
+    case Task::inverse_root:
+      break;
+  }
+  return "root_" + rival.key;
 }
 
 }  // namespace muonflow::cli

@@ -25,7 +25,8 @@ Peers peers_named(const std::string& text);
 // What is computed.
 enum class Task {
   polar,              // five Jordan steps
-  regularized_polar,  // x (x^T x + epsilon^2 I)^(-1/2)
+  regularized_polar,  // x (x^T x + epsilon^2 I)^(-1/2); its number is epsilon
+  inverse_root,       // x^(-1/p) of a symmetric positive definite x; its number is p
 };
 
 struct Rival {
@@ -34,10 +35,11 @@ struct Rival {
   Peer peer = Peer::openblas;
   Task task = Task::polar;
   Loop loop = Loop::in_turn;
-  std::function<void(MatrixRef<float> x, double epsilon)> one;  // in place
+  std::function<void(MatrixRef<float> x, double number)> one;  // in place
+  bool same_precision = true;                                  // false: with fewer digits than ours
 
-  void run(Matrices& matrices, double epsilon) const {
-    for_each(matrices, loop, [&](Index i) { one(matrices.at(i), epsilon); });
+  void run(Matrices& matrices, double number) const {
+    for_each(matrices, loop, [&](Index i) { one(matrices.at(i), number); });
   }
 };
 

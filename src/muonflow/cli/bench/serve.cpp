@@ -61,7 +61,7 @@ class Server {
 
   std::string load(std::istream& words) {
     std::string runs, file;
-    words >> runs >> epsilon_ >> file;
+    words >> runs >> number_ >> file;
     const auto shapes = shapes_from(runs);
     if (!words || shapes.empty()) return "error: no shapes";
     input_.emplace(shapes);
@@ -76,7 +76,7 @@ class Server {
     std::string method;
     words >> method;
     if (!input_) return std::nullopt;
-    for (const auto task : {Task::polar, Task::regularized_polar}) {
+    for (const auto task : {Task::polar, Task::regularized_polar, Task::inverse_root}) {
       for (auto& known : rivals(task, *input_)) {
         if (method_name(known) == method) return known;
       }
@@ -90,7 +90,7 @@ class Server {
     words >> least;
     if (!chosen || !words) return "error: no such method";
     return fmt::format("{:.9g}", seconds_of([&] { work_ = input_; },
-                                            [&] { chosen->run(*work_, epsilon_); }, least));
+                                            [&] { chosen->run(*work_, number_); }, least));
   }
 
   std::string save(std::istream& words) {
@@ -99,12 +99,12 @@ class Server {
     words >> file;
     if (!chosen || !words) return "error: no such method";
     work_ = input_;
-    chosen->run(*work_, epsilon_);
+    chosen->run(*work_, number_);
     write_file(file, std::as_bytes(std::span(work_->values())));
     return "ok";
   }
 
-  double epsilon_ = 0;
+  double number_ = 0;
   std::optional<Matrices> input_;
   std::optional<Matrices> work_;
 };

@@ -13,6 +13,7 @@
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
 #include "muonflow/linalg/batched/batched_regularized_polar.hpp"
+#include "muonflow/linalg/inverse_root.hpp"
 #include "muonflow/linalg/polar.hpp"
 #include "muonflow/linalg/polar/plain.hpp"
 #include "muonflow/linalg/polar/plain_spectral.hpp"
@@ -38,6 +39,8 @@ std::vector<MatrixShape> default_sizes(WorkKind kind) {
       return {{512, 512}};
     case WorkKind::regularized_batch:
       return {{16, 16}, {8, 8}, {4, 8}, {32, 32}};
+    case WorkKind::inverse_root:
+      return {{256, 256}, {512, 512}};
     case WorkKind::muon:
       break;
   }
@@ -111,6 +114,23 @@ void our_regularized_batch(Matrices& batch, double epsilon) {
                                                  first.cols(), {.epsilon = epsilon});
 }
 
+// Methods by their notes; eigh is what `automatic` takes.
+std::vector<OurWay> our_inverse_roots(int p) {
+  using Method = linalg::InverseRootMethod;
+  const std::pair<const char*, Method> methods[] = {{"eigh", Method::automatic},
+                                                    {"coupled Newton", Method::newton},
+                                                    {"rational", Method::rational}};
+  std::vector<OurWay> ways;
+  for (const auto& [note, method] : methods) {
+    const linalg::InverseRoot options{.method = method, .p = static_cast<double>(p)};
+    ways.push_back({note, [options](Matrices& x) {
+                      mark_failure(linalg::inverse_root<float>(x.at(0), options, workspace()),
+                                   x.at(0));
+                    }});
+  }
+  return ways;
+}
+
 // Of the first of the matrices.
 std::vector<Matrix<double>> exact_results(const Work& work) {
   std::vector<Matrix<double>> exact;
@@ -120,9 +140,11 @@ std::vector<Matrix<double>> exact_results(const Work& work) {
     Matrix<double> x = work.input.at(i).cast<double>();
     if (work.task == Task::polar) {
       linalg::plain_steps(x, steps, memory);
+    } else if (work.task == Task::inverse_root) {
+      (void)linalg::inverse_root<double>(x, {.p = work.number}, memory);
     } else {
       // Where it does not converge the matrix stays as it is, and every error shows it.
-      (void)linalg::regularized_polar<double>(x, work.epsilon, memory,
+      (void)linalg::regularized_polar<double>(x, work.number, memory,
                                               linalg::RegularizedKernel::reference);
     }
     exact.push_back(std::move(x));
@@ -150,6 +172,8 @@ std::vector<MatrixShape> shapes_of(const WorkPlan& plan) {
     case WorkKind::regularized_batch:
       return {static_cast<std::size_t>(std::max<Index>(1, kBatchElements / (rows * cols))),
               plan.size};
+    case WorkKind::inverse_root:
+      return {{rows, rows}};
     case WorkKind::polar:
     case WorkKind::regularized:
       break;
@@ -157,8 +181,8 @@ std::vector<MatrixShape> shapes_of(const WorkPlan& plan) {
   return {plan.size};
 }
 
-std::string title_of(WorkKind kind) {
-  switch (kind) {
+std::string title_of(const WorkPlan& plan) {
+  switch (plan.kind) {
     case WorkKind::polar:
       return "polar by 5 quintic steps";
     case WorkKind::polar_batch:
@@ -169,14 +193,37 @@ std::string title_of(WorkKind kind) {
       return "exact regularized polar, condition 1e4, epsilon 1e-2";
     case WorkKind::regularized_batch:
       return "exact regularized polar, batch, epsilon 1e-2";
+    case WorkKind::inverse_root:
+      return fmt::format("C^(-1/{}) of a positive definite C, condition 1e4", plan.p);
   }
   return "";
 }
 
-std::string size_of(const WorkPlan& plan, Index count) {
-  if (plan.kind == WorkKind::muon) return fmt::format("{} matrices", count);
-  const auto one = fmt::format("{} x {}", plan.size.rows, plan.size.cols);
+std::string size_of(const Matrices& input) {
+  const Index count = input.count();
+  if (!input.equal_shapes()) return fmt::format("{} matrices", count);
+  const auto one = fmt::format("{} x {}", input.shape(0).rows, input.shape(0).cols);
   return count == 1 ? one : fmt::format("{} of {}", thousands(static_cast<double>(count)), one);
+}
+
+// One for the whole batch.
+double epsilon_for(const Matrices& input) {
+  double squares = 0;
+  for (const float value : input.values()) squares += static_cast<double>(value) * value;
+  const auto [rows, cols] = input.shape(0);
+  return kEpsilon * std::sqrt(squares / static_cast<double>(input.count() * std::min(rows, cols)));
+}
+
+double plain_flops(Task task, const MatrixShape& shape) {
+  switch (task) {
+    case Task::polar:
+      return linalg::plain_steps_flops(shape.rows, shape.cols, kPolarSteps);
+    case Task::regularized_polar:
+      return linalg::plain_regularized_polar_flops(shape.rows, shape.cols);
+    case Task::inverse_root:
+      break;
+  }
+  return linalg::plain_inverse_root_flops(shape.rows);
 }
 
 }  // namespace
@@ -189,7 +236,10 @@ std::vector<WorkPlan> planned_works(const std::string& kinds,
   std::vector<WorkPlan> plans;
   for (const auto kind : wanted) {
     const bool own = chosen.empty() || kind == WorkKind::muon;
-    for (const auto& size : own ? default_sizes(kind) : chosen) plans.push_back({kind, size});
+    for (const auto& size : own ? default_sizes(kind) : chosen) {
+      plans.push_back({kind, size});
+      if (kind == WorkKind::inverse_root) plans.push_back({kind, size, 4});
+    }
   }
   return plans;
 }
@@ -197,50 +247,49 @@ std::vector<WorkPlan> planned_works(const std::string& kinds,
 Work make_work(const WorkPlan& plan) {
   Matrices input(shapes_of(plan));
   Work work{.kind = plan.kind,
-            .title = title_of(plan.kind),
-            .size = size_of(plan, input.count()),
+            .title = title_of(plan),
+            .size = size_of(input),
             .task = Task::polar,
             .input = std::move(input),
-            .epsilon = 0,
+            .number = 0,
             .flops = 0,
             .exact = {},
             .ours = {}};
   fill_gaussian(work.input, 1);
-  if (plan.kind == WorkKind::regularized || plan.kind == WorkKind::regularized_batch) {
-    work.task = Task::regularized_polar;
-    const auto [rows, cols] = plan.size;
-    if (plan.kind == WorkKind::regularized) {
-      work.input.at(0) = with_condition(rows, cols, kCondition, 2).cast<float>();
-    }
-    double squares = 0;  // of all entries: one epsilon for the whole batch
-    for (const float value : work.input.values()) squares += static_cast<double>(value) * value;
-    const auto values = work.input.count() * std::min(rows, cols);
-    work.epsilon = kEpsilon * std::sqrt(squares / static_cast<double>(values));
-  }
-  for (Index i = 0; i < work.input.count(); ++i) {
-    const auto [rows, cols] = work.input.shape(i);
-    work.flops += work.task == Task::polar ? linalg::plain_steps_flops(rows, cols, kPolarSteps)
-                                           : linalg::plain_regularized_polar_flops(rows, cols);
-  }
-  work.exact = exact_results(work);
-  const double epsilon = work.epsilon;
+  const auto [rows, cols] = work.input.shape(0);
   switch (plan.kind) {
     case WorkKind::polar:
-      work.ours = [](Matrices& x) { our_polar(x.at(0)); };
+      work.ours = {{"", [](Matrices& x) { our_polar(x.at(0)); }}};
       break;
     case WorkKind::polar_batch:
     case WorkKind::muon:
-      work.ours = [](Matrices& x) {
-        for_each(x, Loop::one_a_thread, [&](Index i) { our_polar(x.at(i)); });
-      };
+      work.ours = {{"", [](Matrices& x) {
+                      for_each(x, Loop::one_a_thread, [&](Index i) { our_polar(x.at(i)); });
+                    }}};
       break;
     case WorkKind::regularized:
-      work.ours = [epsilon](Matrices& x) { our_regularized_polar(x.at(0), epsilon); };
+      work.task = Task::regularized_polar;
+      work.input.at(0) = with_condition(rows, cols, kCondition, 2).cast<float>();
+      work.number = epsilon_for(work.input);
+      work.ours = {
+          {"", [epsilon = work.number](Matrices& x) { our_regularized_polar(x.at(0), epsilon); }}};
       break;
     case WorkKind::regularized_batch:
-      work.ours = [epsilon](Matrices& x) { our_regularized_batch(x, epsilon); };
+      work.task = Task::regularized_polar;
+      work.number = epsilon_for(work.input);
+      work.ours = {
+          {"", [epsilon = work.number](Matrices& x) { our_regularized_batch(x, epsilon); }}};
+      break;
+    case WorkKind::inverse_root:
+      work.task = Task::inverse_root;
+      work.input.at(0) = positive_definite(rows, kCondition, 2).cast<float>();
+      work.number = plan.p;
+      work.ours = our_inverse_roots(plan.p);
       break;
   }
+  for (Index i = 0; i < work.input.count(); ++i)
+    work.flops += plain_flops(work.task, work.input.shape(i));
+  work.exact = exact_results(work);
   return work;
 }
 

@@ -25,7 +25,8 @@ class Bench final : public Command {
     a.option("peers", peers_,
              "rivals: all, none or some of onednn,openblas,ssyrk,eigen,lapack,torch");
     a.option("work", work_,
-             "kernels: all or some of polar,polar_batch,muon,regularized,regularized_batch");
+             "kernels: all or some of polar,polar_batch,muon,regularized,regularized_batch,"
+             "inverse_root");
     a.repeated("size", sizes_, "kernels, flow: M or M,N in place of the works' own sizes");
     a.option("particles", particles_, "flow: numbers of particles [1000,10000,100000,1000000]");
     a.option("rules", rules_, "steps: all or some rules, such as adamw,muon.moonlight");

@@ -149,21 +149,30 @@ double plain_regularized_polar_flops(Index rows, Index cols) {
   return 6 * r * r * n + 22 * r * r * r;
 }
 
+template <class T>
 bool plain_inverse_root(MatrixRef<float> a, double p, Scratch& scratch) {
   const detail::AllThreads all_threads;
   const Index n = a.rows();
   Scratch::Frame frame(scratch);
-  MatrixMap<float> vectors = frame.matrix<float>(n, n);
-  MatrixMap<float> root = frame.matrix<float>(n, n);
-  const auto values = frame.values<float>(n);
-  vectors = a;
+  MatrixMap<T> vectors = frame.matrix<T>(n, n);
+  MatrixMap<T> root = frame.matrix<T>(n, n);
+  const auto values = frame.values<T>(n);
+  vectors = a.cast<T>();
   if (!decompose_symmetric(vectors, values.data(), scratch)) return false;
-  for (float& value : values) {
-    value = value > 0 ? static_cast<float>(std::pow(static_cast<double>(value), -1 / p)) : 0.0F;
+  for (T& value : values) {
+    value = value > 0 ? static_cast<T>(std::pow(static_cast<double>(value), -1 / p)) : T(0);
   }
-  compose_symmetric<float>(vectors, values, root, scratch);
-  a = root;
+  compose_symmetric<T>(vectors, values, root, scratch);
+  a = root.template cast<float>();
   return true;
+}
+
+template bool plain_inverse_root<float>(MatrixRef<float>, double, Scratch&);
+template bool plain_inverse_root<double>(MatrixRef<float>, double, Scratch&);
+
+double plain_inverse_root_flops(Index size) {
+  const auto n = static_cast<double>(size);
+  return 11 * n * n * n;
 }
 
 }  // namespace muonflow::linalg
