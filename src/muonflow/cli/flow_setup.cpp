@@ -34,6 +34,8 @@ void visit_cursor(flow::Cursor& cursor, const Visit& visit) {
   visit("step", cursor.step);
   visit("next_record", cursor.next_record);
   visit("on_grid", cursor.on_grid);
+  visit("parts", cursor.parts);
+  visit("forces", cursor.forces);
   visit("potential", cursor.potential);
   visit("initial_energy", ledger.initial_energy);
   visit("scale", ledger.scale);

@@ -26,8 +26,8 @@ int available_processors() {
 void set_threads(int count) { configured_threads = count > 0 ? count : available_processors(); }
 
 int threads() {
-  const int count = configured_threads;
-  return count > 0 ? count : available_processors();
+  if (configured_threads == 0) set_threads(0);  // asked once: it is a call of the system
+  return configured_threads;
 }
 
 bool in_parallel() { return omp_in_parallel() != 0 && detail::current_team() == nullptr; }

@@ -2,8 +2,11 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/flow/detail/enroll_integrator.hpp"
+#include "muonflow/flow/integrators/discrete_gradient.hpp"
 #include "muonflow/flow/integrators/leapfrog.hpp"
 #include "muonflow/flow/integrators/muon.hpp"
+#include "muonflow/flow/integrators/reference.hpp"
+#include "muonflow/flow/integrators/relaxed.hpp"
 #include "muonflow/flow/integrators/rk4.hpp"
 
 namespace muonflow::flow {
@@ -14,8 +17,10 @@ void IntegratorOptions::fields(FieldVisitor& v) {
   v.real("end_time", end_time, kPositive,
          "time of the end; the last step is shorter where this is no multiple of the step");
   v.boolean("adaptive", adaptive, "let the integrator choose its steps (those that can)");
-  v.real("tolerance", tolerance, kPositive, "of adaptive and implicit integrators");
-  v.integer("max_iterations", max_iterations, {.lo = 1}, "of implicit integrators");
+  v.optional_real("tolerance", tolerance, kPositive,
+                  "of reference (1e-12) and discrete_gradient (1e-13), where not off");
+  v.integer("max_iterations", max_iterations, {.lo = 1},
+            "of discrete_gradient's Newton steps and of relaxed's root");
 }
 
 template <class T>
@@ -24,7 +29,15 @@ void Integrator<T>::check(const System<T>& system, double, const std::string& pl
     throw ConfigError({.place = place,
                        .what = "integrator '" + std::string(info().name) +
                                "' needs a momentum, which momentum_free dynamics has not",
-                       .advice = "use muon or rk4, or dynamics.kind = \"inertial\""});
+                       .advice =
+                           "use muon, rk4, reference or discrete_gradient, or dynamics.kind = "
+                           "\"inertial\""});
+  }
+  if (system.ranks().size() > 1 && !info().shares) {
+    throw ConfigError({.place = place,
+                       .what = "integrator '" + std::string(info().name) +
+                               "' does not share its particles with other processes",
+                       .advice = "use muon, leapfrog or rk4, or one process"});
   }
 }
 
@@ -34,8 +47,11 @@ template class Integrator<double>;
 const Registry<IntegratorEntry>& integrators() {
   static const auto registry = [] {
     Registry<IntegratorEntry> all("integrator");
+    detail::enroll_integrator<DiscreteGradient>(all);
     detail::enroll_integrator<Leapfrog>(all);
     detail::enroll_integrator<MuonIntegrator>(all);
+    detail::enroll_integrator<Reference>(all);
+    detail::enroll_integrator<Relaxed>(all);
     detail::enroll_integrator<Rk4>(all);
     return all;
   }();

@@ -21,6 +21,10 @@ struct IntegratorInfo {
   int order = 1;                 // of the global error; tests fit the slope
   int gradients_per_step = 1;    // evaluations of the force, the one at the end included
   bool momentum_free = false;    // whether it integrates the momentum-free dynamics too
+  bool relaxes_time = false;     // a step of length h advances the time by about h
+  bool closes_ledger = false;    // to round-off or the solver's tolerance, whatever the step
+  bool shares = false;           // whether several processes may share the particles
+  bool controls_error = false;   // its error follows the tolerance, not the step
   std::string_view dissipation;  // what one step adds to `dissipated`
   std::string_view cite;
 };
@@ -30,16 +34,17 @@ struct IntegratorOptions {
   double step = 0.01;
   double end_time = 1;
   bool adaptive = false;
-  double tolerance = 1e-9;
+  std::optional<double> tolerance;  // each integrator has its own
   std::int64_t max_iterations = 50;
 
   void fields(FieldVisitor& v);
 };
 
 struct StepOutcome {
-  Outcome outcome{};      // anything but ok: the state is not to be used
-  double elapsed = 0;     // the time that the step advanced
-  double dissipated = 0;  // by the integrator's own rule
+  Outcome outcome{};       // anything but ok: the state is not to be used
+  double elapsed = 0;      // the time that the step advanced
+  double dissipated = 0;   // by the integrator's own rule
+  std::int64_t parts = 1;  // shorter steps that it is made of, where it could not be taken whole
 };
 
 // T is float or double.
@@ -54,6 +59,11 @@ class Integrator {
   // On entry and on return the state's G, objective and potential are those of its W and M. Adds to
   // neither state.time nor any ledger; simulate() does. Scratch is kept between calls.
   virtual StepOutcome step(const System<T>& system, double h, State<T>& state) = 0;
+  // The same at the end of a run: `elapsed` should be h. An integrator that relaxes the time looks
+  // for the step that ends there; it may take a shorter one instead.
+  virtual StepOutcome last_step(const System<T>& system, double h, State<T>& state) {
+    return step(system, h, state);
+  }
 };
 
 struct IntegratorEntry {

@@ -31,7 +31,9 @@ struct Cursor {
   std::int64_t step = 0;
   std::int64_t next_record = 0;  // the next multiple of record_every
   bool on_grid = true;           // every step so far had full length: time = step * h exactly
-  double potential = 0;          // mean Phi at M, as the step computed it
+  std::int64_t parts = 0;   // steps solved; more than `step` where some were made of shorter ones
+  std::int64_t forces = 0;  // evaluations of the force, that of begin() included
+  double potential = 0;     // mean Phi at M, as the step computed it
   Ledger ledger;
 };
 

@@ -43,6 +43,7 @@ struct System<T>::Scratch {
   std::vector<double> message;       // to the other ranks
   std::vector<double> phi, pairing;  // [N], of one block
   Matrix<double> values;             // [N, scales]
+  std::int64_t forces = 0;           // calls so far
 
   // Calls body(begin, end, workspace) on contiguous runs of [0, count); `grain` is the least that
   // is worth a thread. More lanes than threads, handed out one by one: a thread whose processor is
@@ -112,8 +113,14 @@ Outcome System<T>::agree(Outcome outcome, std::span<double> sums) const {
 }
 
 template <class T>
+std::int64_t System<T>::forces() const {
+  return scratch_->forces;
+}
+
+template <class T>
 Outcome System<T>::force(const Matrix<T>& W, Matrix<T>& G, double& J) const {
   auto& scratch = *scratch_;
+  ++scratch.forces;
   const Index particles = layout_.particles();
   const Index chunks = (particles + kChunk - 1) / kChunk;
   const Index q = objective_->features();

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -94,6 +95,8 @@ class System {
   // orthogonally invariant.
   Outcome potentials(const Matrix<T>& P, std::span<const double> scales,
                      std::span<double> means) const;
+  // How often force() was called: what an integrator's cost is counted in.
+  std::int64_t forces() const;
   // Singular values of every particle's blocks; NaN where an entry is not finite.
   Spectra spectra(const Matrix<T>& P) const;
 

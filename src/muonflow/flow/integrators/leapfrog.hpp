@@ -30,6 +30,7 @@ class Leapfrog final : public Integrator<T> {
       .order = 2,
       .gradients_per_step = 1,
       .momentum_free = false,
+      .shares = true,
       .dissipation = "the kinetic energy lost in the two exactly damped half steps",
       .cite = "McLachlan & Quispel 2002; arXiv:2605.23871"};
 

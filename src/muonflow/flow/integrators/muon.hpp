@@ -23,6 +23,7 @@ class MuonIntegrator final : public Integrator<T> {
                                         .order = 1,
                                         .gradients_per_step = 1,
                                         .momentum_free = true,
+                                        .shares = true,
                                         .dissipation = "h mean <M_{k+1}, grad Phi(M_{k+1})>",
                                         .cite = "arXiv:2605.23871"};
 

@@ -22,6 +22,7 @@ class Rk4 final : public Integrator<T> {
       .order = 4,
       .gradients_per_step = 4,
       .momentum_free = true,
+      .shares = true,
       .dissipation = "the rate <M, grad Phi(M)> integrated as one more component",
       .cite = "Kutta 1901"};
 
