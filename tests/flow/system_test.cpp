@@ -10,6 +10,7 @@
 #include "muonflow/geometry/geometries.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "tests/flow/problems.hpp"
+#include "tests/support/message_of.hpp"
 
 namespace muonflow::flow {
 namespace {
@@ -64,8 +65,25 @@ TEST_P(EveryGeometry, PotentialsOfScaledMomenta) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryGeometry,
-                         ::testing::ValuesIn(geometry::geometries().names()));
+std::vector<std::string> with_potential() {
+  std::vector<std::string> names;
+  for (const auto& entry : geometry::geometries().all()) {
+    if (entry.info.has_potential) names.push_back(entry.name);
+  }
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Registry, EveryGeometry, ::testing::ValuesIn(with_potential()));
+
+// Kaon's map is no gradient: the inertial flow has no energy under it, the momentum-free one has.
+TEST(System, AGeometryWithoutPotentialIsForMomentumFreeDynamics) {
+  EXPECT_EQ(testing::message_of<ConfigError>([] { with_geometry("chaotic"); }),
+            "geometry.kind: geometry 'chaotic' has no potential, so the inertial flow would have "
+            "no energy (use dynamics.kind = \"momentum_free\")");
+  auto problem = make_problem<double>(
+      options_of(kSmall, {"geometry={kind=\"chaotic\"}", "dynamics.kind=momentum_free"}));
+  ASSERT_TRUE(problem.system.refresh(problem.state).ok());
+  EXPECT_TRUE(problem.integrator->step(problem.system, 0.01, problem.state).outcome.ok());
+}
 
 TEST(System, SpectraAreThoseOfTheParticles) {
   auto problem = with_geometry("frobenius");

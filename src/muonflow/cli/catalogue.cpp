@@ -84,14 +84,18 @@ std::vector<Item> geometry_items() {
   std::vector<Item> items;
   for (const auto& entry : geometry::geometries().all()) {
     const auto& info = entry.info;
-    items.push_back({entry.name,
-                     std::string(info.equation),
-                     std::string(info.cite),
-                     {{"convex", yes_no(info.convex)},
-                      {"smooth", yes_no(info.smooth)},
-                      {"bounded gradient", yes_no(info.bounded_gradient)},
-                      {"orthogonally invariant", yes_no(info.orthogonally_invariant)}},
-                     entry.fields});
+    items.push_back(
+        {entry.name,
+         std::string(info.equation),
+         std::string(info.cite),
+         {{"convex", yes_no(info.convex)},
+          {"smooth", yes_no(info.smooth)},
+          {"bounded gradient", yes_no(info.bounded_gradient)},
+          {"orthogonally invariant", yes_no(info.orthogonally_invariant)},
+          {"potential", info.has_potential ? "yes" : "no: no energy"},
+          {"a step minimizes",
+           info.step.empty() ? "nothing known" : "<M, W'> + " + std::string(info.step)}},
+         entry.fields});
   }
   return items;
 }

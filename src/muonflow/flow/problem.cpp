@@ -28,7 +28,8 @@ std::uint64_t digest(const TensorMap& tensors) {
 // The kinetic energy of one block: [geometry] holds kind, weight and the geometry's own keys;
 // [geometry.BLOCK] replaces it for one block.
 template <class T>
-BlockGeometry<T> make_geometry(const Json& geometry, const Block& block, const PlaceOf& place) {
+BlockGeometry<T> make_geometry(const Json& geometry, const Block& block, DynamicsKind dynamics,
+                               const PlaceOf& place) {
   std::string path = "geometry";
   const Json* table = &geometry;
   if (!block.name.empty() && geometry.contains(block.name)) {
@@ -39,9 +40,15 @@ BlockGeometry<T> make_geometry(const Json& geometry, const Block& block, const P
   for (const auto& [key, value] : table->items()) {
     if (key != "kind" && key != "weight" && !value.is_object()) own[key] = value;
   }
-  return {.potential =
-              geometry::make_potential<T>(table->at("kind").get<std::string>(), own, place, path),
-          .weight = table->at("weight").get<double>()};
+  auto potential =
+      geometry::make_potential<T>(table->at("kind").get<std::string>(), own, place, path);
+  if (!potential->info().has_potential && dynamics == DynamicsKind::inertial) {
+    throw ConfigError({.place = place ? place(path + ".kind") : path + ".kind",
+                       .what = "geometry '" + std::string(potential->info().name) +
+                               "' has no potential, so the inertial flow would have no energy",
+                       .advice = "use dynamics.kind = \"momentum_free\""});
+  }
+  return {.potential = std::move(potential), .weight = table->at("weight").get<double>()};
 }
 
 // Tables of [geometry] that name no block of a particle would be read by nobody.
@@ -112,7 +119,7 @@ Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, con
   require_blocks(*options.geometry, layout, place);
   std::vector<BlockGeometry<T>> geometries;
   for (const auto& block : layout.blocks()) {
-    geometries.push_back(make_geometry<T>(*options.geometry, block, place));
+    geometries.push_back(make_geometry<T>(*options.geometry, block, options.dynamics.kind, place));
   }
   auto state = data.initial
                    ? state_from<T>(*data.initial, layout, data.initial_place)

@@ -17,7 +17,8 @@ class Frobenius final : public Potential<T> {
                                       .convex = true,
                                       .smooth = true,
                                       .bounded_gradient = false,
-                                      .orthogonally_invariant = true};
+                                      .orthogonally_invariant = true,
+                                      .step = "1/(2 h) ||W' - W||_F^2"};
   struct Options {
     void fields(FieldVisitor&) {}
   };

@@ -4,11 +4,18 @@
 #include <memory>
 #include <string_view>
 
+#include "muonflow/geometry/chaotic.hpp"
 #include "muonflow/geometry/entry.hpp"
 #include "muonflow/geometry/frobenius.hpp"
+#include "muonflow/geometry/huber_nuclear.hpp"
 #include "muonflow/geometry/nuclear.hpp"
+#include "muonflow/geometry/relativistic.hpp"
+#include "muonflow/geometry/row_norm.hpp"
+#include "muonflow/geometry/schatten.hpp"
+#include "muonflow/geometry/schatten_quasi.hpp"
 #include "muonflow/geometry/sign.hpp"
 #include "muonflow/geometry/smoothed_nuclear.hpp"
+#include "muonflow/geometry/smoothed_sign.hpp"
 
 namespace muonflow::geometry {
 

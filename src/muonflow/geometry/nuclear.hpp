@@ -42,7 +42,8 @@ class Nuclear final : public Potential<T> {
                                       .convex = true,
                                       .smooth = false,
                                       .bounded_gradient = true,
-                                      .orthogonally_invariant = true};
+                                      .orthogonally_invariant = true,
+                                      .step = "nothing more, over ||W' - W||_op <= h"};
   struct Options {
     linalg::Polar polar{.method = linalg::PolarMethod::svd};
     void fields(FieldVisitor& v) { polar.fields(v); }

@@ -24,11 +24,15 @@ struct GeometryInfo {
   bool smooth = false;                  // gradient Lipschitz, constant hessian_bound()
   bool bounded_gradient = false;        // a norm of grad Phi is at most 1 everywhere
   bool orthogonally_invariant = false;  // Phi(U P V^T) = Phi(P) for orthogonal U, V
+  bool transpose_invariant = true;      // Phi(P^T) = Phi(P)
+  bool has_potential = true;            // else the map is no gradient, and there is no Phi
+  // What a step W' = W - h grad Phi(M) minimizes over W', beside <M, W'>; empty where nothing.
+  std::string_view step = {};
 };
 
 struct ValueAndGradient {
   Outcome outcome;
-  double value = 0;    // Phi(P)
+  double value = 0;    // Phi(P); 0 where there is no potential
   double pairing = 0;  // <P, grad Phi(P)>, the rate at which damping eats energy
 };
 
@@ -54,7 +58,7 @@ class Potential {
 
   virtual const GeometryInfo& info() const = 0;
 
-  // Phi(P); NaN where an entry is not finite.
+  // Phi(P); NaN where an entry is not finite or there is no potential.
   virtual double value(const ConstMatrixRef<T>& p, linalg::Workspace<T>& workspace) const = 0;
 
   // p <- grad Phi(p) in place (one subgradient where Phi is not differentiable; 0 at 0). Not finite
@@ -105,6 +109,20 @@ class Potential {
   // within the rounding of T); none where the geometry has no conjugate.
   virtual std::optional<double> conjugate(const ConstMatrixRef<T>& x,
                                           linalg::Workspace<T>& workspace) const = 0;
+
+  // The mirror reading of one step: for a convex Phi, W' = W - h grad Phi(M) minimizes over its
+  // move D = W - W' the sum -<M, D> + h Phi*(D/h), whose least value is -h Phi(M) (arXiv
+  // 2605.23871). This is that sum: infinity for moves outside h times the conjugate's domain, none
+  // where there is no conjugate; h > 0.
+  std::optional<double> step_model(const ConstMatrixRef<T>& momentum, const ConstMatrixRef<T>& move,
+                                   double h, linalg::Workspace<T>& workspace) const {
+    typename linalg::Workspace<T>::Frame frame(workspace);
+    MatrixMap<T> scaled = frame.matrix(move.rows(), move.cols());
+    scaled = move / static_cast<T>(h);
+    const auto dual = conjugate(scaled, workspace);
+    if (!dual) return std::nullopt;
+    return h * *dual - linalg::dot<T>(momentum, move);
+  }
 
   // The largest curvature anywhere, which is the Lipschitz constant of the gradient in the
   // Frobenius norm; none where Phi is not smooth.

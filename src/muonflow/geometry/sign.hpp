@@ -30,7 +30,8 @@ class Sign final : public Potential<T> {
                                       .convex = true,
                                       .smooth = false,
                                       .bounded_gradient = true,
-                                      .orthogonally_invariant = false};
+                                      .orthogonally_invariant = false,
+                                      .step = "nothing more, over max |W' - W| <= h"};
   struct Options {
     void fields(FieldVisitor&) {}
   };

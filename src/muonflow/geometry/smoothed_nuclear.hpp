@@ -32,13 +32,15 @@ Outcome steepest(MatrixRef<T> d, double epsilon, linalg::Workspace<T>& workspace
 template <class T>
 class SmoothedNuclear final : public Potential<T> {
  public:
-  static constexpr GeometryInfo kInfo{.name = "smoothed_nuclear",
-                                      .equation = "sum_i sqrt(s_i^2 + epsilon^2) - epsilon",
-                                      .cite = "arXiv:2605.23871",
-                                      .convex = true,
-                                      .smooth = true,
-                                      .bounded_gradient = true,
-                                      .orthogonally_invariant = true};
+  static constexpr GeometryInfo kInfo{
+      .name = "smoothed_nuclear",
+      .equation = "sum_i sqrt(s_i^2 + epsilon^2) - epsilon",
+      .cite = "arXiv:2605.23871",
+      .convex = true,
+      .smooth = true,
+      .bounded_gradient = true,
+      .orthogonally_invariant = true,
+      .step = "h epsilon sum_i 1 - sqrt(1 - x_i^2), x the singular values of (W' - W)/h"};
   struct Options {
     double epsilon = 1e-2;
     BatchKernel kernel = BatchKernel::automatic;
