@@ -139,7 +139,7 @@ TEST(Render, WhatIsMissingIsLeftOut) {
       page_of({folder / "empty", folder / "empty-flow", folder / "other", folder / "nothing"});
   EXPECT_EQ(faults_of(page), "");
   const auto text = visible_text(page);
-  EXPECT_NE(text.find("1 training run, 1 flow and 2 other runs"), std::string::npos);
+  EXPECT_NE(text.find("1 training run, 1 flow, 1 study and 1 other run"), std::string::npos);
   EXPECT_NE(text.find("No step has been recorded yet"), std::string::npos);
   EXPECT_NE(text.find("No time has been recorded yet"), std::string::npos);
   EXPECT_TRUE(embedded_json(page, "muonflow-data")["lines"].empty());

@@ -76,7 +76,9 @@ std::string compare_table(const std::string& caption, std::span<const NamedRun> 
 Flat facts(const Json& manifest) {
   Flat out;
   for (const auto& [name, value] : manifest.items()) {
-    if (name == "config" || name == "plan" || name == "references" || name == "format") continue;
+    if (name == "config" || name == "plan" || name == "references" || name == "format" ||
+        name == "study")
+      continue;
     if (name == "machine" && value.is_object() && value.contains("memory_bytes")) {
       Json machine = value;
       const double bytes = number_of(machine, {"memory_bytes"});

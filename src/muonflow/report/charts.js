@@ -117,6 +117,10 @@ muonflow.logTick = (value, low, high) => {
           pointBorderWidth: 1,
           order: 1,
         };
+      case 'theory':
+        return {...base, borderWidth: 1.5, borderDash: [5, 4], order: 2};
+      case 'edge':
+        return {...base, borderWidth: 0, order: 4};
       case 'total':
         return {...base, borderColor: theme.muted, borderWidth: 1.5, borderDash: [5, 4]};
       default:
@@ -131,7 +135,7 @@ muonflow.logTick = (value, low, high) => {
         ...look(series, theme),
         label: series.label,
         run: series.run,
-        silent: series.role === 'raw',
+        silent: series.role === 'raw' || series.role === 'edge',
         data: series.y.map((y, i) => ({x: x[i], y: y === null ? NaN : y})),
       };
       if (series.fill !== undefined) {

@@ -4,15 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 
+#include "muonflow/report/line_figure.hpp"
 #include "muonflow/report/markup.hpp"
 #include "muonflow/report/sections.hpp"
 
 namespace muonflow::report {
 namespace {
 
-constexpr std::size_t kPointsOfALine = 1200;
 constexpr std::size_t kColumnsOfAMap = 600;
 // Tones of quantities in the chart of one run; page.css has their colours.
 constexpr std::size_t kObjectiveTone = 0, kKineticTone = 1, kDissipatedTone = 2;
@@ -27,18 +26,8 @@ Figure figure_of(const std::string& id, const std::string& y) {
   return figure;
 }
 
-bool any_positive(const std::vector<double>& values) {
-  return std::any_of(values.begin(), values.end(), [](double v) { return v > 0; });
-}
-
 std::vector<double> absolute(std::vector<double> values) {
   for (double& value : values) value = std::abs(value);
-  return values;
-}
-
-// Values that a log axis can show; the others are gaps.
-std::vector<double> positive(std::vector<double> values) {
-  for (double& value : values) value = value > 0 ? value : std::numeric_limits<double>::quiet_NaN();
   return values;
 }
 
@@ -125,24 +114,12 @@ std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& dat
 std::string shared_figure(std::span<const FlowRun> runs, PageData& data, Figure figure,
                           const std::string& caption,
                           const std::function<std::vector<double>(const FlowRun&)>& column) {
-  const auto id = figure.id;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    auto values = column(runs[r]);
-    const bool shown = figure.log ? any_positive(values) : !values.empty();
-    if (!shown) continue;
-    if (figure.log) values = positive(std::move(values));
-    const auto kept = thinned(values, kPointsOfALine);
-    figure.series.push_back({.label = runs[r].name,
-                             .role = "line",
-                             .points = data.add_points({{"time", pick(runs[r].time, kept)}}),
-                             .y = pick(values, kept),
-                             .run = r,
-                             .tone = {},
-                             .fill = {}});
+    add_line(
+        figure, data,
+        {.label = runs[r].name, .axes = {{"time", runs[r].time}}, .y = column(runs[r]), .run = r});
   }
-  if (figure.series.empty()) return {};
-  data.add(std::move(figure));
-  return figure_html(id, caption, "");
+  return finish_figure(std::move(figure), data, caption);
 }
 
 std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {

@@ -40,14 +40,17 @@ bool is_kind(const record::RunReader& reader, std::string_view kind, std::string
   return own.empty() ? reader.last(event) != nullptr : own == kind;
 }
 
-std::string title_of(std::size_t trainings, std::size_t flows, std::size_t others,
-                     std::size_t benches) {
+std::string title_of(std::size_t trainings, std::size_t flows, std::size_t studies,
+                     std::size_t others, std::size_t benches) {
   const auto count = [](std::size_t n, const std::string& noun) {
     return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
   };
   std::vector<std::string> parts;
   if (trainings > 0) parts.push_back(count(trainings, "training run"));
   if (flows > 0) parts.push_back(count(flows, "flow"));
+  if (studies > 0) {
+    parts.push_back(studies == 1 ? "1 study" : std::to_string(studies) + " studies");
+  }
   if (others > 0) parts.push_back(count(others, "other run"));
   if (benches > 0) parts.push_back(count(benches, "benchmark"));
   return parts.empty() ? "Muonflow report" : "Muonflow report: " + prose_list(parts);
@@ -76,6 +79,7 @@ std::string render(std::span<const record::RunReader> runs, std::span<const Benc
   std::vector<NamedRun> training_folders, flow_folders;
   std::vector<TrainingRun> trainings;
   std::vector<FlowRun> flows;
+  std::vector<StudyRun> studies;
   for (const auto& run : all) {
     if (is_kind(run.reader, "train", "step")) {
       training_folders.push_back(run);
@@ -83,11 +87,14 @@ std::string render(std::span<const record::RunReader> runs, std::span<const Benc
     } else if (is_kind(run.reader, "flow", "flow")) {
       flow_folders.push_back(run);
       flows.push_back(flow_run(run.reader, run.name));
+    } else if (is_kind(run.reader, "study", "bound")) {
+      studies.push_back(study_run(run.reader, run.name));
     }
   }
   PageData data;
   const auto training = training_section(trainings, data);
   const auto flow = flow_section(flows, data);
+  const auto study = study_section(studies, data);
   std::vector<KernelBench> kernels;
   std::vector<AccuracyBench> accuracies;
   for (const auto& bench : benches) {
@@ -95,8 +102,9 @@ std::string render(std::span<const record::RunReader> runs, std::span<const Benc
     if (is_accuracy_bench(bench)) accuracies.push_back(accuracy_bench(bench));
   }
   const auto measured = kernels_section(kernels, data) + accuracy_section(accuracies, data);
-  const auto title = escape(title_of(trainings.size(), flows.size(),
-                                     all.size() - trainings.size() - flows.size(), benches.size()));
+  const auto title = escape(title_of(trainings.size(), flows.size(), studies.size(),
+                                     all.size() - trainings.size() - flows.size() - studies.size(),
+                                     benches.size()));
 
   std::string page;
   page += "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
@@ -108,7 +116,8 @@ std::string render(std::span<const record::RunReader> runs, std::span<const Benc
   page += "<style>\n" + std::string(kPageCss) + "</style>\n</head>\n<body>\n<header>\n";
   page += fmt::format("<h1>{}</h1>\n<p class=\"by\">{}Written by muonflow {}.</p>\n", title,
                       dates(all, benches), kVersion);
-  page += summary_html(trainings, flows) + bench_summary_html(kernels);
+  page +=
+      summary_html(trainings, flows) + study_summary_html(studies) + bench_summary_html(kernels);
   page +=
       "<noscript><p class=\"warn\">The charts are drawn by scripts inside this page, which are "
       "switched off here; the tables below are complete without them.</p></noscript>\n";
@@ -116,6 +125,7 @@ std::string render(std::span<const record::RunReader> runs, std::span<const Benc
   page += differences_html(training_folders);
   page += flow;
   page += differences_html(flow_folders);
+  page += study;
   page += measured;
   if (!all.empty() || benches.empty()) page += appendix_section(all);
   page += bench_appendix(benches);

@@ -17,7 +17,8 @@ using Axes = std::vector<std::pair<std::string, std::vector<double>>>;
 
 struct Series {
   std::string label;  // shown beside a value
-  std::string role;   // "line", "raw", "faint", "marks" or "total"; charts.js gives each its look
+  std::string role;   // "line", "raw", "faint", "marks", "total", "theory" or "edge" (of a band);
+                      // see charts.js
   std::size_t points{};  // index of its axes
   std::vector<double> y;
   std::optional<std::size_t> run;   // colour, and the button that hides it
@@ -31,7 +32,7 @@ struct Series {
 
 struct Figure {
   std::string id;       // of its canvas
-  std::string section;  // "training" or "flow": whose buttons act on it
+  std::string section;  // "training", "flow" or "study": whose buttons act on it
   std::vector<std::pair<std::string, std::string>> x;  // axis key, label with unit
   std::string y;                                       // label with unit
   bool log = false;

@@ -7,6 +7,7 @@
 #include "muonflow/record/reader.hpp"
 #include "muonflow/report/flow_run.hpp"
 #include "muonflow/report/page_data.hpp"
+#include "muonflow/report/study_run.hpp"
 #include "muonflow/report/training_run.hpp"
 
 namespace muonflow::report {
@@ -19,9 +20,11 @@ struct NamedRun {
 
 // What happened, in a paragraph with the numbers that matter.
 std::string summary_html(std::span<const TrainingRun> training, std::span<const FlowRun> flows);
+std::string study_summary_html(std::span<const StudyRun> runs);
 // Empty without runs of the kind.
 std::string training_section(std::span<const TrainingRun> runs, PageData& data);
 std::string flow_section(std::span<const FlowRun> runs, PageData& data);
+std::string study_section(std::span<const StudyRun> runs, PageData& data);
 // Configuration keys in which the runs differ, as a table; empty where there are none.
 std::string differences_html(std::span<const NamedRun> runs);
 // Machines, commands, kernel plan, configurations, references.

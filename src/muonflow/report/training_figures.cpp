@@ -6,24 +6,18 @@
 #include <limits>
 
 #include "muonflow/report/comparison.hpp"
+#include "muonflow/report/line_figure.hpp"
 #include "muonflow/report/markup.hpp"
 #include "muonflow/report/sections.hpp"
 
 namespace muonflow::report {
 namespace {
 
-constexpr std::size_t kPointsOfALine = 1200;  // more than the pixels a line spans
 const std::vector<std::pair<std::string, std::string>> kAxes{
     {"step", "step"}, {"tokens", "training tokens"}, {"seconds", "time in training steps (s)"}};
 
-Axes axes_of(const Positions& at, const std::vector<std::size_t>& kept) {
-  return {{"step", pick(at.step, kept)},
-          {"tokens", pick(at.tokens, kept)},
-          {"seconds", pick(at.seconds, kept)}};
-}
-
-bool any_finite(const std::vector<double>& values) {
-  return std::any_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+Axes axes_of(const Positions& at) {
+  return {{"step", at.step}, {"tokens", at.tokens}, {"seconds", at.seconds}};
 }
 
 // The upper end of the loss axis: the first twentieth of a run, where the loss falls from that of a
@@ -61,33 +55,24 @@ std::string loss_figure(std::span<const TrainingRun> runs, PageData& data) {
   bool averaged = false;
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const auto& run = runs[r];
-    if (!any_finite(run.loss)) continue;
-    const auto kept = thinned(run.loss, kPointsOfALine);
-    const auto points = data.add_points(axes_of(run.at_step, kept));
     const auto line = [&](const char* role, const std::vector<double>& y) {
-      return Series{.label = run.name + ", training",
-                    .role = role,
-                    .points = points,
-                    .y = pick(y, kept),
-                    .run = r,
-                    .tone = {},
-                    .fill = {}};
+      return Line{.label = run.name + ", training",
+                  .axes = axes_of(run.at_step),
+                  .y = y,
+                  .role = role,
+                  .run = r};
     };
-    if (run.smoothing > 1) figure.series.push_back(line("raw", run.loss));
-    figure.series.push_back(line("faint", run.smoothed));
-    averaged = averaged || run.smoothing > 1;
+    const bool smoothed = run.smoothing > 1;
+    if (smoothed) add_line(figure, data, line("raw", run.loss));
+    averaged = (add_line(figure, data, line("faint", run.smoothed)) && smoothed) || averaged;
   }
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const auto& run = runs[r];
-    if (!any_finite(run.validation)) continue;
-    const auto kept = thinned(run.validation, kPointsOfALine);
-    figure.series.push_back({.label = run.name + ", validation",
-                             .role = "marks",
-                             .points = data.add_points(axes_of(run.at_validation, kept)),
-                             .y = pick(run.validation, kept),
-                             .run = r,
-                             .tone = {},
-                             .fill = {}});
+    add_line(figure, data,
+             {.label = runs[r].name + ", validation",
+              .axes = axes_of(runs[r].at_validation),
+              .y = runs[r].validation,
+              .role = "marks",
+              .run = r});
   }
   if (figure.series.empty()) return {};
   const auto common = common_validation_loss(runs);
@@ -99,8 +84,7 @@ std::string loss_figure(std::span<const TrainingRun> runs, PageData& data) {
     caption += " Dashed: the lowest validation loss that every run reached.";
   }
   if (figure.cap) caption += " The first steps start above the frame.";
-  data.add(std::move(figure));
-  return figure_html("training-loss", caption, "wide");
+  return finish_figure(std::move(figure), data, caption, "wide");
 }
 
 // The peaks of the learning rates, for the caption: "muon 0.02 (run a)".
@@ -129,25 +113,17 @@ std::string rate_figure(std::span<const TrainingRun> runs, PageData& data) {
   figure.log = largest > 5 * smallest;
   figure.from_zero = !figure.log;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    if (!any_finite(runs[r].lr)) continue;
-    const auto kept = thinned(runs[r].lr, kPointsOfALine);
-    auto y = pick(runs[r].lr, kept);
+    auto y = runs[r].lr;
     // On a log axis a decay to zero would need endless room.
     if (figure.log) {
       for (double& lr : y) lr = lr >= smallest / 100 ? lr : std::nan("");
     }
-    figure.series.push_back({.label = runs[r].name,
-                             .role = "line",
-                             .points = data.add_points(axes_of(runs[r].at_step, kept)),
-                             .y = std::move(y),
-                             .run = r,
-                             .tone = {},
-                             .fill = {}});
+    add_line(figure, data,
+             {.label = runs[r].name, .axes = axes_of(runs[r].at_step), .y = y, .run = r});
   }
-  data.add(std::move(figure));
-  return figure_html(
-      "training-rate",
-      "<b>Learning rate</b> of the rule that moves most parameters." + rates_text(runs), "");
+  return finish_figure(
+      std::move(figure), data,
+      "<b>Learning rate</b> of the rule that moves most parameters." + rates_text(runs));
 }
 
 // Single steps jump with whatever else the machine does: curves of trends.
@@ -158,20 +134,12 @@ std::string speed_figure(std::span<const TrainingRun> runs, PageData& data, cons
   figure.from_zero = true;
   for (std::size_t r = 0; r < runs.size(); ++r) {
     auto values = (runs[r].*curve)();
-    if (!any_finite(values)) continue;
     for (double& value : values) value *= factor;
-    const auto kept = thinned(values, kPointsOfALine / 2);
-    figure.series.push_back({.label = runs[r].name,
-                             .role = "line",
-                             .points = data.add_points(axes_of(runs[r].at_step, kept)),
-                             .y = pick(values, kept),
-                             .run = r,
-                             .tone = {},
-                             .fill = {}});
+    add_line(figure, data,
+             {.label = runs[r].name, .axes = axes_of(runs[r].at_step), .y = values, .run = r},
+             kPointsOfALine / 2);
   }
-  if (figure.series.empty()) return {};
-  data.add(std::move(figure));
-  return figure_html(id, caption, "");
+  return finish_figure(std::move(figure), data, caption);
 }
 
 std::string switches(bool capped) {
