@@ -180,11 +180,6 @@ TEST_P(TransferLaw, FeaturesMoveAlikeAtEveryWidth) {
   expect_near(slopes({.options = only_with(GetParam())}, widths), {}, "transferred");
 }
 
-TEST_P(TransferLaw, DISABLED_UpTo1024) {
-  const auto slope = slopes({.options = only_with(GetParam())}, {32, 64, 128, 256, 512, 1024});
-  expect_near(slope, {}, "transferred");
-  std::printf("| `%s` | %.3f | %.3f | %.3f |\n", GetParam().c_str(), slope[0], slope[1], slope[2]);
-}
 
 // Outside of 0.1 wherever the multiplier is one. An epsilon that is not scaled would have a say.
 TEST_P(TransferLaw, WithoutItTheyMoveAsPredicted) {
