@@ -19,6 +19,15 @@ void ObjectiveOptions::fields(FieldVisitor& v) {
          "lies");
 }
 
+Constants Constants::completed() const {
+  auto all = *this;
+  if (!curvature && feature_slope && feature_curvature && risk_slope && risk_curvature) {
+    all.curvature =
+        *risk_curvature * *feature_slope * *feature_slope + *risk_slope * *feature_curvature;
+  }
+  return all;
+}
+
 const Registry<ObjectiveEntry>& objectives() {
   static const auto registry = [] {
     Registry<ObjectiveEntry> all("objective");

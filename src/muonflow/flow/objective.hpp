@@ -33,6 +33,23 @@ struct ObjectiveInfo {
   std::vector<RiskKind> risks;  // the first is the default
 };
 
+// What is known of an objective everywhere, for certificates and the constants of well-posedness
+// (arXiv 2605.23871); each empty where it is unknown or there is none. |W| is the Frobenius norm of
+// a particle, mean the average over the particles.
+struct Constants {
+  // lambda: mean |G_i|^2 >= 2 lambda (J - inf J), gradient dominance.
+  std::optional<double> gradient_dominance = {};
+  // L: mean |G_i(W) - G_i(W')|^2 <= L^2 mean |W_i - W'_i|^2.
+  std::optional<double> curvature = {};
+  std::optional<double> feature_slope = {};      // B1: |DF(W)^* r| <= B1 |r|
+  std::optional<double> feature_curvature = {};  // B2: |(DF(W) - DF(W'))^* r| <= B2 |W - W'| |r|
+  std::optional<double> risk_slope = {};      // B_R: |grad R(z)| where z is an average of features
+  std::optional<double> risk_curvature = {};  // L_R: |grad R(z) - grad R(z')| <= L_R |z - z'|
+
+  // Fills in L = L_R B1^2 + B_R B2 where it is not known better.
+  Constants completed() const;
+};
+
 // T is float or double. Particles are rows w [c, d] of the state.
 template <class T>
 class Objective {
@@ -54,6 +71,7 @@ class Objective {
                         MatrixRef<T> g, linalg::Workspace<T>& workspace) const = 0;
   // inf J where it is known.
   virtual std::optional<double> infimum() const { return std::nullopt; }
+  virtual Constants constants() const { return {}; }
 };
 
 // The keys that every [objective] table has; the objective's own stand beside them.

@@ -167,4 +167,33 @@ std::optional<double> Risk::infimum() const {
   return form_.weight * sum;
 }
 
+std::optional<double> Risk::curvature() const {
+  if (form_.quotient) return std::nullopt;
+  switch (kind_) {
+    case RiskKind::squared:
+      return form_.weight;
+    case RiskKind::logistic:
+      return form_.weight / 4;
+    case RiskKind::cross_entropy:  // of diag(p) - p p^T, whose norm is at most 1/2
+      return form_.weight / 2;
+    case RiskKind::linear:
+      break;
+  }
+  return 0;
+}
+
+std::optional<double> Risk::slope(std::optional<double> largest) const {
+  if (form_.quotient || (kind_ == RiskKind::squared && !largest)) return std::nullopt;
+  double squares = 0;
+  for (const double y : targets_) {
+    double most = 1;  // logistic
+    if (kind_ == RiskKind::squared) most = *largest + std::abs(y);
+    if (kind_ == RiskKind::linear) most = std::abs(y);
+    squares += most * most;
+  }
+  // |p - y|^2 <= 2 for two probabilities, row by row.
+  if (kind_ == RiskKind::cross_entropy) squares = 2 * static_cast<double>(samples());
+  return form_.weight * std::sqrt(squares);
+}
+
 }  // namespace muonflow::flow

@@ -50,6 +50,12 @@ class Risk {
   void gradient(std::span<const double> z, std::span<double> gradient) const;
   // inf over all z (for cross_entropy the entropy of the targets); none for linear.
   std::optional<double> infimum() const;
+  // The largest curvature anywhere: of squared w, of logistic w/4, of cross_entropy w/2, of linear
+  // 0; none as a quotient.
+  std::optional<double> curvature() const;
+  // A bound of |grad R(z)| where |z_k| <= largest for all k; none as a quotient, and where a
+  // largest value is needed and none is given.
+  std::optional<double> slope(std::optional<double> largest) const;
 
  private:
   double plain_value(std::span<const double> u) const;

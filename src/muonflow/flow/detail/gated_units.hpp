@@ -43,6 +43,8 @@ class GatedUnits {
 
   Index samples() const { return inputs_.rows(); }
   Index outputs() const { return outputs_; }
+  const Matrix<T>& inputs() const { return inputs_; }
+  const Matrix<T>& fixed() const { return fixed_; }  // [m, o], V transposed; empty if trained
   // n o, and n more for the softmax gate.
   Index features() const;
 

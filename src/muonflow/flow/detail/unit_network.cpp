@@ -4,6 +4,7 @@
 
 #include "muonflow/core/rng.hpp"
 #include "muonflow/flow/detail/enroll_objective.hpp"
+#include "muonflow/linalg/norms.hpp"
 
 namespace muonflow::flow::detail {
 namespace {
@@ -58,6 +59,44 @@ GatedUnits<T> make_units(const UnitSpec& spec, const TensorMap& data, const Layo
   }
   return GatedUnits<T>(inputs_of(data, blocks.in.cols, place).template cast<T>(), fixed.cast<T>(),
                        blocks, spec.activation, spec.gate);
+}
+
+// Largest |sigma|, |sigma'| and |sigma''|.
+struct ActivationBounds {
+  std::optional<double> value;
+  double slope, bend;
+};
+std::optional<ActivationBounds> bounds_of(nn::SmoothMap activation) {
+  const double root = std::sqrt(3.0);
+  switch (activation) {
+    case nn::SmoothMap::tanh:
+      return ActivationBounds{1.0, 1, 4 / (3 * root)};
+    case nn::SmoothMap::sigmoid:
+      return ActivationBounds{1.0, 0.25, 1 / (6 * root)};
+    case nn::SmoothMap::softplus:
+      return ActivationBounds{std::nullopt, 1, 0.25};
+    default:
+      return std::nullopt;
+  }
+}
+
+// |DF u|^2 = sum_x |V sigma'(W x) o (u x)|^2 <= |V|^2 sigma'^2 s_max(X)^2 |u|^2, and the change of
+// DF likewise with sigma'' max |x|.
+Constants constants_of(const UnitSpec& spec, const GatedUnits<double>& units, const Risk& risk) {
+  const auto bounds = bounds_of(spec.activation);
+  if (!bounds || spec.gate || !spec.fixed_out) return {};
+  const double out = linalg::spectral_norm<double>(units.fixed());
+  const double inputs = linalg::spectral_norm<double>(units.inputs());
+  const double longest = units.inputs().rowwise().norm().maxCoeff();
+  std::optional<double> largest;
+  if (bounds->value) {
+    largest = *bounds->value * out * std::sqrt(static_cast<double>(units.fixed().rows()));
+  }
+  return Constants{.feature_slope = out * bounds->slope * inputs,
+                   .feature_curvature = out * bounds->bend * longest * inputs,
+                   .risk_slope = risk.slope(largest),
+                   .risk_curvature = risk.curvature()}
+      .completed();
 }
 
 std::optional<double> infimum_by_teacher(const UnitSpec& spec, const Risk& risk,
@@ -122,7 +161,8 @@ UnitNetwork<T>::UnitNetwork(const UnitSpec& spec, RiskKind risk, const TensorMap
             {.classes = units_.outputs(),
              .weight = 1 / static_cast<double>(units_.samples()),
              .quotient = spec.gate == Gate::softmax}),
-      infimum_(infimum_by_teacher(spec, risk_, data, layout, place)) {}
+      infimum_(infimum_by_teacher(spec, risk_, data, layout, place)),
+      constants_(constants_of(spec, make_units<double>(spec, data, layout, place), risk_)) {}
 
 template class UnitNetwork<float>;
 template class UnitNetwork<double>;

@@ -44,6 +44,8 @@ class UnitNetwork : public Objective<T> {
   Index features() const override { return units_.features(); }
   Index tape_width() const override { return 0; }
   std::optional<double> infimum() const override { return infimum_; }
+  // Of networks without a gate whose V is fixed and whose activation has constants (not gelu).
+  Constants constants() const override { return constants_; }
   void forward(const ConstMatrixRef<T>& w, MatrixRef<T>, std::span<double> sum,
                linalg::Workspace<T>& workspace) const override {
     units_.forward(w, sum, workspace);
@@ -57,6 +59,7 @@ class UnitNetwork : public Objective<T> {
   GatedUnits<T> units_;
   Risk risk_;
   std::optional<double> infimum_;
+  Constants constants_;
 };
 
 extern template class UnitNetwork<float>;

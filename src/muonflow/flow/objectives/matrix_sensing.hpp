@@ -11,13 +11,15 @@
 //   y       y       [q]          what was measured          A(target), logistic: its signs
 //   -       target  [m, n]       the matrix behind y, of rank `rank` and Frobenius norm 1; (2) [m,
 //   m],
-//                                positive semidefinite; with it inf J is known
+//                                positive semidefinite, and with it inf J is known; (1) knows it
+//                                anyway
 // M. Fazel, B. Recht, P. Parrilo, arXiv:0706.4138 (measurements); implicit bias of (1) under Muon:
 // arXiv:2606.08388, whose experiment this is.
 #pragma once
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "muonflow/core/rng.hpp"
@@ -102,6 +104,28 @@ class MatrixSensing final : public Objective<T> {
   Index tape_width() const override { return 0; }
   std::optional<double> infimum() const override { return infimum_; }
 
+  // Linear and squared: G = A^T (A X - y), so that |G| is at least the least singular value other
+  // than 0 times the part of the residual in A's range, which is all that can be lost.
+  Constants constants() const override {
+    if (form_ == SensingForm::factored) return {};
+    const Vector<T> s = linalg::singular_values<T>(measurements_);
+    const auto largest = static_cast<double>(s(0));
+    Constants all{.curvature = largest * largest * *risk_.curvature(),
+                  .feature_slope = largest,
+                  .feature_curvature = 0,
+                  .risk_slope = risk_.slope({}),
+                  .risk_curvature = risk_.curvature()};
+    if (risk_.kind() != RiskKind::squared) return all;
+    const double cutoff =
+        static_cast<double>(std::max(measurements_.rows(), measurements_.cols())) *
+        static_cast<double>(std::numeric_limits<T>::epsilon()) * largest;
+    for (const T value : s) {
+      const auto one = static_cast<double>(value);
+      if (one > cutoff) all.gradient_dominance = one * one;
+    }
+    return all;
+  }
+
   void forward(const ConstMatrixRef<T>& w, MatrixRef<T>, std::span<double> sum,
                linalg::Workspace<T>& workspace) const override {
     const Index m = block_.rows, width = measurements_.cols();
@@ -169,22 +193,42 @@ class MatrixSensing final : public Objective<T> {
     return detail::data_values<double>(y, "y", place);
   }
 
-  // A target that explains y is reached by particles that are all W = target, or by N >= m of them
-  // that share its square root's columns: inf over all measures.
+  // Linear: the part of y outside the range of A, for ever unexplained. Factored: 0 where a target
+  // explains y, since particles whose W W^T average to it are particles like any others.
   void find_infimum(const TensorMap& data, const std::string& place) {
-    const auto least = risk_.infimum();
-    if (!data.contains("target") || risk_.kind() != RiskKind::squared) return;
-    const Index m = block_.rows, n = measurements_.cols() / m;
+    if (risk_.kind() != RiskKind::squared) return;
+    const auto values = data.at("A").template to<double>();
+    const Eigen::Map<const Matrix<double>> A(values.data(), measurements_.rows(),
+                                             measurements_.cols());
+    const auto y = risk_.targets();
+    if (form_ == SensingForm::linear) {
+      const auto svd = linalg::svd<double>(A);
+      double rest = 0, whole = 0;
+      for (const double v : y) rest += v * v;
+      whole = rest;
+      for (Index j = 0; j < svd.s.size(); ++j) {
+        if (svd.s(j) <= 1e-10 * svd.s(0)) continue;
+        double along = 0;
+        for (std::size_t k = 0; k < y.size(); ++k) along += svd.u(static_cast<Index>(k), j) * y[k];
+        rest -= along * along;
+      }
+      // Differences of squares know nothing below their rounding.
+      infimum_ = rest > 1e-13 * whole * static_cast<double>(y.size()) ? rest / 2 : 0;
+      return;
+    }
+    if (!data.contains("target")) return;
+    const Index m = block_.rows;
     const auto target = detail::data_values<double>(
-        detail::data_tensor(data, "target", {m, n}, to_string(Shape{m, n}), place), "target",
+        detail::data_tensor(data, "target", {m, m}, to_string(Shape{m, m}), place), "target",
         place);
-    const auto A = data.at("A").template to<double>();
     std::vector<double> z(risk_.features(), 0.0);
     for (std::size_t k = 0; k < z.size(); ++k) {
-      for (std::size_t j = 0; j < target.size(); ++j) z[k] += A[k * target.size() + j] * target[j];
+      for (std::size_t j = 0; j < target.size(); ++j) {
+        z[k] += values[k * target.size() + j] * target[j];
+      }
     }
     // But for the rounding of a float file.
-    if (risk_.value(z) <= 1e-12) infimum_ = least;
+    if (risk_.value(z) <= 1e-12) infimum_ = 0;
   }
 
   Block block_;

@@ -20,6 +20,7 @@
 #include "muonflow/core/rng.hpp"
 #include "muonflow/flow/detail/enroll_objective.hpp"
 #include "muonflow/linalg/gemm.hpp"
+#include "muonflow/linalg/svd.hpp"
 
 namespace muonflow::flow {
 
@@ -72,6 +73,21 @@ class Mmd final : public Objective<T> {
   Index features() const override { return 2 * frequencies_.rows(); }
   Index tape_width() const override { return 2 * frequencies_.rows(); }
   std::optional<double> infimum() const override { return 0; }
+
+  // Each pair of features moves along a circle of radius 1/sqrt(q), at the speed <A_k, W'>.
+  Constants constants() const override {
+    const Vector<T> s = linalg::singular_values<T>(frequencies_);
+    const double slope =
+        static_cast<double>(s(0)) / std::sqrt(static_cast<double>(frequencies_.rows()));
+    const auto row = static_cast<double>(frequencies_.rowwise().norm().maxCoeff());
+    double squares = 0;
+    for (const double y : risk_.targets()) squares += y * y;
+    return Constants{.feature_slope = slope,
+                     .feature_curvature = row * slope,
+                     .risk_slope = 1 + std::sqrt(squares),  // |z| <= 1
+                     .risk_curvature = 1}
+        .completed();
+  }
 
   void forward(const ConstMatrixRef<T>& w, MatrixRef<T> tape, std::span<double> sum,
                linalg::Workspace<T>&) const override {

@@ -62,6 +62,10 @@ class Quadratic final : public Objective<T> {
   Index features() const override { return 1; }
   Index tape_width() const override { return 0; }
   std::optional<double> infimum() const override { return 0; }
+  // |G|^2 = 2 lambda (lambda/2 |W - C|^2), with equality.
+  Constants constants() const override {
+    return {.gradient_dominance = lambda_, .curvature = lambda_};
+  }
 
   void forward(const ConstMatrixRef<T>& w, MatrixRef<T>, std::span<double> sum,
                linalg::Workspace<T>&) const override {

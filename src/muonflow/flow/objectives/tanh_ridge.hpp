@@ -92,6 +92,28 @@ class TanhRidge final : public Objective<T> {
     return risk_.value(best);
   }
 
+  // |DF| <= s_max(A); |tanh''| <= 4/(3 sqrt 3). Nothing dominates: tanh is flat far out.
+  Constants constants() const override {
+    const Vector<T> s = linalg::singular_values<T>(features_);
+    const auto largest = static_cast<double>(s(0));
+    const double bend = 4 / (3 * std::sqrt(3.0));
+    const auto row = static_cast<double>(features_.rowwise().norm().maxCoeff());
+    Constants all{.feature_slope = largest,
+                  .feature_curvature = bend * row * largest,
+                  .risk_slope = risk_.slope(1.0),
+                  .risk_curvature = risk_.curvature()};
+    double steepest = 0;  // of R along one feature
+    for (const double y : risk_.targets()) {
+      const double one = risk_.kind() == RiskKind::squared    ? 1 + std::abs(y)
+                         : risk_.kind() == RiskKind::logistic ? 1
+                                                              : std::abs(y);
+      steepest = std::max(steepest, one);
+    }
+    // A^T diag(R'' F'F', R' F'') A, where the general bound takes all features at their worst.
+    all.curvature = largest * largest * (*all.risk_curvature + bend * steepest);
+    return all;
+  }
+
   void forward(const ConstMatrixRef<T>& w, MatrixRef<T> tape, std::span<double> sum,
                linalg::Workspace<T>&) const override {
     linalg::gemm<T>(linalg::Op::none, linalg::Op::transpose, T{1}, w, features_, T{0}, tape);
