@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "tests/reference/matrices.hpp"
 #include "tests/reference/spectral.hpp"
@@ -28,6 +30,68 @@ TEST(Nuclear, DefaultGradientIsTheExactPolarFactorOnTheSupport) {
     EXPECT_LE((d - reference::polar(p, 1e-12)).norm(), 1e-12);
     EXPECT_NEAR(d.squaredNorm(), static_cast<double>(rank), 1e-12);
     EXPECT_NEAR(all.pairing, (p.array() * d.array()).sum(), 1e-12);
+  }
+}
+
+TEST(Nuclear, BatchesAreForPolynomialStepsOnSmallMatrices) {
+  EXPECT_TRUE(nuclear::in_batches(32, 64, {}));
+  EXPECT_TRUE(nuclear::in_batches(64, 8, {.method = linalg::PolarMethod::polar_express}));
+  EXPECT_FALSE(nuclear::in_batches(33, 33, {}));
+  EXPECT_FALSE(nuclear::in_batches(4, 65, {}));
+  EXPECT_FALSE(nuclear::in_batches(8, 8, {.method = linalg::PolarMethod::svd}));
+  EXPECT_FALSE(nuclear::in_batches(8, 8, {.method = linalg::PolarMethod::turbo}));
+}
+
+template <class T>
+void expect_batch_of_polars(Index count, Index rows, Index cols, const linalg::Polar& polar) {
+  linalg::Workspace<T> workspace;
+  const Index size = rows * cols;
+  const Index stride = size + 3;
+  const Matrix<T> given = reference::gaussian(count, stride, 71).template cast<T>();
+  Matrix<T> all = given;
+  std::vector<Outcome> outcomes(static_cast<std::size_t>(count));
+  nuclear::steepest_each<T>({all.data(), count, rows, cols, stride}, polar, outcomes, workspace);
+  for (Index i = 0; i < count; ++i) {
+    ASSERT_TRUE(outcomes[static_cast<std::size_t>(i)].ok());
+    Matrix<T> plain(rows, cols);
+    std::copy_n(given.row(i).data(), size, plain.data());
+    Matrix<T> alone = plain;
+    ASSERT_TRUE(linalg::polar<T>(plain, polar, workspace).ok());
+    ASSERT_TRUE(nuclear::steepest_as_each<T>(alone, polar, workspace).ok());
+    // The same steps summed in another order, each of which magnifies roundings at most 3.4 times.
+    const double tolerance = 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon());
+    for (Index k = 0; k < size; ++k) {
+      ASSERT_NEAR(all(i, k), plain.data()[k], tolerance) << rows << " x " << cols;
+      ASSERT_EQ(all(i, k), alone.data()[k]) << "a matrix has the same bits alone";
+    }
+    for (Index k = size; k < stride; ++k) ASSERT_EQ(all(i, k), given(i, k)) << "gaps stay";
+  }
+}
+
+TEST(Nuclear, ABatchIsItsMatrices) {
+  expect_batch_of_polars<float>(21, 8, 8, {});
+  expect_batch_of_polars<float>(3, 32, 20, {.method = linalg::PolarMethod::polar_express});
+  expect_batch_of_polars<double>(17, 5, 12, {.eps_mode = linalg::EpsMode::max});
+}
+
+TEST(Nuclear, TroubleInABatchConcernsOneMatrix) {
+  linalg::Workspace<float> workspace;
+  const Matrix<float> good = reference::gaussian(4, 12, 72).cast<float>();
+  Matrix<float> bad = good, clean = good;
+  bad(2, 5) = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Outcome> outcomes(4);
+  nuclear::steepest_each<float>({clean.data(), 4, 3, 4, 12}, {}, outcomes, workspace);
+  nuclear::steepest_each<float>({bad.data(), 4, 3, 4, 12}, {}, outcomes, workspace);
+  for (Index i = 0; i < 4; ++i) {
+    const auto& outcome = outcomes[static_cast<std::size_t>(i)];
+    if (i == 2) {
+      EXPECT_EQ(outcome.status, Status::non_finite_input);
+      EXPECT_FALSE(outcome.changed);
+      EXPECT_EQ(bad(2, 0), good(2, 0));
+    } else {
+      EXPECT_TRUE(outcome.ok());
+      EXPECT_TRUE(bad.row(i) == clean.row(i));
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 #include "muonflow/optim/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
 
+#include "muonflow/core/parallel.hpp"
 #include "tests/optim/fixtures.hpp"
 
 namespace muonflow::optim {
@@ -237,6 +239,47 @@ TEST(Optimizer, MomentumWarmsUpByStepsTaken) {
   Optimizer<double> plain({b.parameter}, options, 1);
   ASSERT_TRUE(plain.step().outcome.ok());
   EXPECT_EQ(b.weights[0], -1);
+}
+
+// Small matrices of equal rules and shapes are stepped together, whatever tensors they stand in:
+// nobody can tell.
+TEST(Optimizer, ABatchOfSmallMatricesIsItsMatrices) {
+  constexpr Index kSize = 60;
+  const auto weights_of = [](std::vector<Owned<float>*> tensors, const std::string& rule) {
+    std::vector<Parameter<float>> parameters;
+    for (auto* tensor : tensors) parameters.push_back(tensor->parameter);
+    Optimizer<float> optimizer(parameters, only(rule, 0.1), 1);
+    for (int t = 0; t < 3; ++t) {
+      for (auto* tensor : tensors) {
+        for (std::size_t i = 0; i < tensor->gradient.size(); ++i) {
+          const auto k = static_cast<double>(i) + static_cast<double>(tensor->parameter.name[0]);
+          tensor->gradient[i] = static_cast<float>(std::sin(0.37 * k * (t + 1)));
+        }
+      }
+      EXPECT_TRUE(optimizer.step().outcome.ok());
+    }
+    std::vector<float> all;
+    for (auto* tensor : tensors) {
+      all.insert(all.end(), tensor->weights.begin(), tensor->weights.end());
+    }
+    return all;
+  };
+  for (const std::string rule : {"muon", "muon.pytorch", "normuon"}) {
+    std::vector<float> expected;
+    for (const int count : {1, 2, 4}) {
+      set_threads(count);
+      Owned<float> stack("stack", {70, 6, 10}), b("b", {6, 10}), c("c", {10, 6}), d("d", {6, 10});
+      const auto together = weights_of({&stack, &b, &c, &d}, rule);
+      if (count == 1) expected = together;
+      EXPECT_EQ(together, expected) << rule << ", " << count << " threads";
+    }
+    set_threads(0);
+    Owned<float> b("b", {6, 10}), d("d", {6, 10});
+    const auto b_alone = weights_of({&b}, rule), d_alone = weights_of({&d}, rule);
+    const auto of_b = expected.begin() + 70 * kSize;
+    EXPECT_TRUE(std::equal(b_alone.begin(), b_alone.end(), of_b)) << rule;
+    EXPECT_TRUE(std::equal(d_alone.begin(), d_alone.end(), of_b + 2 * kSize)) << rule;
+  }
 }
 
 TEST(Optimizer, RefusesBuffersItCannotBorrow) {

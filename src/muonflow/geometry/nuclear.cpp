@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "muonflow/geometry/detail/unit_ball.hpp"
+#include "muonflow/linalg/batched/batched_polar.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/svd.hpp"
 
@@ -21,6 +22,58 @@ double sum_of(std::span<const T> s) {
 
 }  // namespace
 
+bool nuclear::in_batches(Index rows, Index cols, const linalg::Polar& polar) {
+  using linalg::PolarMethod;
+  // These two scale their input in a way of their own.
+  const bool plain = polar.polynomial() && polar.steps.empty() &&
+                     polar.method != PolarMethod::turbo &&
+                     polar.method != PolarMethod::polar_express_dion;
+  return plain && std::min(rows, cols) <= linalg::kMaxBatchedRows &&
+         std::max(rows, cols) <= linalg::kMaxBatchedCols && rows > 0 && cols > 0;
+}
+
+template <class T>
+void nuclear::steepest_each(const Batch<T>& d, const linalg::Polar& polar,
+                            std::span<Outcome> outcomes, linalg::Workspace<T>& workspace) {
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  const auto steps = frame.template values<linalg::OddPolynomial>(polar.step_count());
+  for (std::size_t t = 0; t < steps.size(); ++t) {
+    steps[t] = polar.step(static_cast<std::int64_t>(t));
+  }
+  const linalg::BatchedPolar map{.steps = steps, .eps = polar.eps, .eps_mode = polar.eps_mode};
+  const Index size = d.rows * d.cols;
+  auto work = frame.matrix(d.count, size);
+  const auto gather = [&](Index first, Index count) {
+    for (Index i = first; i < first + count; ++i) {
+      std::copy_n(d.data + i * d.stride, size, work.row(i).data());
+    }
+  };
+  gather(0, d.count);
+  const auto all = linalg::batched_polar<T>(work.data(), d.count, d.rows, d.cols, map);
+  for (Index i = 0; i < d.count; ++i) {
+    auto& outcome = outcomes[static_cast<std::size_t>(i)];
+    outcome = {};
+    if (!all.ok()) {  // who is in trouble? One by one they say so, with the same bits
+      gather(i, 1);
+      const auto one = linalg::batched_polar<T>(work.row(i).data(), 1, d.rows, d.cols, map);
+      if (!one.ok()) outcome = {.status = one.status, .changed = false};
+    }
+    if (outcome.ok()) std::copy_n(work.row(i).data(), size, d.data + i * d.stride);
+  }
+}
+
+template <class T>
+Outcome nuclear::steepest_as_each(MatrixRef<T> d, const linalg::Polar& polar,
+                                  linalg::Workspace<T>& workspace) {
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  auto own = frame.matrix(d.rows(), d.cols());
+  own = d;
+  Outcome outcome;
+  steepest_each<T>({own.data(), 1, d.rows(), d.cols(), d.size()}, polar, {&outcome, 1}, workspace);
+  if (outcome.ok()) d = own;
+  return outcome;
+}
+
 template <class T>
 Outcome nuclear::exact_steepest(MatrixRef<T> d, Size& size, linalg::Workspace<T>& workspace) {
   size = {};
@@ -35,6 +88,15 @@ Outcome nuclear::exact_steepest(MatrixRef<T> d, Size& size, linalg::Workspace<T>
     size.rank = std::count_if(s.begin(), s.end(), [=](double value) { return value > cutoff; });
   });
 }
+
+#define MUONFLOW_INSTANTIATE(T)                                                     \
+  template Outcome nuclear::steepest_as_each<T>(MatrixRef<T>, const linalg::Polar&, \
+                                                linalg::Workspace<T>&);             \
+  template void nuclear::steepest_each<T>(const Batch<T>&, const linalg::Polar&,    \
+                                          std::span<Outcome>, linalg::Workspace<T>&);
+MUONFLOW_INSTANTIATE(float)
+MUONFLOW_INSTANTIATE(double)
+#undef MUONFLOW_INSTANTIATE
 
 template Outcome nuclear::exact_steepest<float>(MatrixRef<float>, Size&, linalg::Workspace<float>&);
 template Outcome nuclear::exact_steepest<double>(MatrixRef<double>, Size&,

@@ -7,6 +7,8 @@
 // arXiv:2409.20325.
 #pragma once
 
+#include <span>
+
 #include "muonflow/geometry/entry.hpp"
 #include "muonflow/linalg/polar.hpp"
 
@@ -19,6 +21,20 @@ template <class T>
 Outcome steepest(MatrixRef<T> d, const linalg::Polar& polar, linalg::Workspace<T>& workspace) {
   return linalg::polar<T>(d, polar, workspace);
 }
+
+// Whether matrices of this shape can be taken sixteen at a time by this method: polynomial steps on
+// at most 32 x 64 entries.
+bool in_batches(Index rows, Index cols, const linalg::Polar& polar);
+
+// d[i] <- polar(d[i]) for every matrix of a batch of such a shape; outcomes [count]. Trouble
+// concerns one matrix, which is left as it was; bits do not depend on the neighbours.
+template <class T>
+void steepest_each(const Batch<T>& d, const linalg::Polar& polar, std::span<Outcome> outcomes,
+                   linalg::Workspace<T>& workspace);
+// One such matrix, with the bits that it has among others; rows may lie apart.
+template <class T>
+Outcome steepest_as_each(MatrixRef<T> d, const linalg::Polar& polar,
+                         linalg::Workspace<T>& workspace);
 
 // What the exact decomposition of a matrix says of its size.
 struct Size {

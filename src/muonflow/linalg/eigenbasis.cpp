@@ -134,18 +134,36 @@ Outcome refresh_bases(const ConstMatrixRef<T>& left_matrix, const ConstMatrixRef
   return {};
 }
 
+namespace {
+
+// x <- op_left(left) x op_right(right); an empty basis stands for the identity. With both, each
+// product has the other one's operand to write to.
+template <class T>
+void turn(Op op_left, const ConstMatrixRef<T>& left, Op op_right, const ConstMatrixRef<T>& right,
+          MatrixRef<T> x, Workspace<T>& workspace) {
+  if (left.size() == 0 || right.size() == 0) {
+    if (left.size() != 0) multiply_side<T>(Side::left, op_left, left, x, workspace);
+    if (right.size() != 0) multiply_side<T>(Side::right, op_right, right, x, workspace);
+    return;
+  }
+  typename Workspace<T>::Frame frame(workspace);
+  auto half = frame.matrix(x.rows(), x.cols());
+  gemm<T>(op_left, Op::none, T(1), left, x, T(0), half);
+  gemm<T>(Op::none, op_right, T(1), half, right, T(0), x);
+}
+
+}  // namespace
+
 template <class T>
 void into_bases(const ConstMatrixRef<T>& left, const ConstMatrixRef<T>& right, MatrixRef<T> x,
                 Workspace<T>& workspace) {
-  if (left.size() != 0) multiply_side<T>(Side::left, Op::transpose, left, x, workspace);
-  if (right.size() != 0) multiply_side<T>(Side::right, Op::none, right, x, workspace);
+  turn<T>(Op::transpose, left, Op::none, right, x, workspace);
 }
 
 template <class T>
 void out_of_bases(const ConstMatrixRef<T>& left, const ConstMatrixRef<T>& right, MatrixRef<T> x,
                   Workspace<T>& workspace) {
-  if (left.size() != 0) multiply_side<T>(Side::left, Op::none, left, x, workspace);
-  if (right.size() != 0) multiply_side<T>(Side::right, Op::transpose, right, x, workspace);
+  turn<T>(Op::none, left, Op::transpose, right, x, workspace);
 }
 
 #define MUONFLOW_INSTANTIATE(T)                                                                    \

@@ -4,6 +4,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/linalg/detail/blas.hpp"
+#include "muonflow/linalg/detail/householder.hpp"
 #include "muonflow/linalg/detail/one_thread.hpp"
 #include "muonflow/linalg/norms.hpp"
 
@@ -79,12 +80,18 @@ Outcome orthonormalize(MatrixRef<T> x, Scratch& scratch) {
   }
   if (n == 0) return {};
   if (!all_finite<T>(x)) return {.status = Status::non_finite_input, .changed = false};
-  const detail::OneThread one_thread;
   Scratch::Frame frame(scratch);
   auto q = frame.matrix<T>(m, n);
   auto flips = frame.matrix<T>(1, n);
   T* const tau = frame.values<T>(n).data();
   q = x;
+  if (n >= detail::kWorthBlocks) {
+    detail::orthonormal_factor<T>(q, scratch);
+    if (!all_finite<T>(q)) return {.status = Status::non_finite_result, .changed = false};
+    x = q;
+    return {};
+  }
+  const detail::OneThread one_thread;
   factor<T>(m, n, q.data(), tau, frame);
   for (Index i = 0; i < n; ++i) flips(0, i) = q(i, i) < 0 ? T(-1) : T(1);
   assemble<T>(m, n, q.data(), tau, frame);

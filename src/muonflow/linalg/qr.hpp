@@ -22,7 +22,8 @@ Qr<T> qr(const ConstMatrixRef<T>& a);
 
 // x [m, n], m >= n, <- the q of its decomposition, in place; rows may lie apart. For callers that
 // must not allocate. Columns that depend on those before them become orthonormal ones of LAPACK's
-// choice; zero gives the first columns of the identity. Where the outcome is not ok x is unchanged.
+// choice; zero gives the first columns of the identity. From 256 columns on by blocks of reflectors
+// in our own products, which the threads share. Where the outcome is not ok x is unchanged.
 // Throws ShapeError for a wide x.
 template <class T>
 Outcome orthonormalize(MatrixRef<T> x, Scratch& scratch);

@@ -26,6 +26,21 @@ class KernelOf final : public RuleKernel<T> {
   StepResult step(const StepContext<T>& at, RuleState<T>& state, MatrixRef<T> D) const override {
     return rule_.step(at, static_cast<Held&>(state).value, D);
   }
+  bool batches(Index rows, Index cols) const override {
+    if constexpr (requires { rule_.batches(rows, cols); }) return rule_.batches(rows, cols);
+    return false;
+  }
+  void begin(const StepContext<T>& at, RuleState<T>& state, MatrixRef<T> D) const override {
+    if constexpr (requires { rule_.batches(at.t, at.t); }) {
+      rule_.begin(at, static_cast<Held&>(state).value, D);
+    }
+  }
+  void finish(T* D, Index count, Index rows, Index cols, std::span<Outcome> outcomes,
+              linalg::Workspace<T>& scratch) const override {
+    if constexpr (requires { rule_.batches(rows, cols); }) {
+      rule_.finish(D, count, rows, cols, outcomes, scratch);
+    }
+  }
   void visit(RuleState<T>& state, StateVisitor<T>& visitor) const override {
     static_cast<Held&>(state).value.fields(visitor, rule_.options);
   }

@@ -14,9 +14,15 @@ namespace {
 // Entries of an elementwise part: five buffers of it fit in a second-level cache.
 constexpr Index kPartEntries = 16384;
 
-// Work of a task below which another part joins it, about 5 microseconds: handing out a task costs
-// a hundredth of that.
+// Work of a task below which another part joins it: handing out a task costs a hundredth of that.
 constexpr double kTaskCost = 1e4;
+
+// Parts of a task that is a batch: four vectors of matrices.
+constexpr std::size_t kBatch = 64;
+
+// Multiply-adds that a thread does in a nanosecond, roughly; an entry of an elementwise step takes
+// about one.
+constexpr double kRate = 50;
 
 constexpr std::uint64_t mixed(std::uint64_t x) {  // splitmix64's finalizer
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -56,23 +62,46 @@ void Optimizer<T>::Body::build(const PlaceOf& place_of) {
 }
 
 // Largest first, so that no thread is left with a large part at the end; equals of one rule and
-// shape side by side, and tiny ones together in one task.
+// shape side by side, tiny ones together in one task, and batches whole.
 template <class T>
 void Optimizer<T>::Body::group_tasks() {
   order.resize(parts.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto key = [&](std::size_t i) {
     const auto& part = parts[i];
-    return std::tuple(-part.cost, std::string_view(table.rows[part.tensor].rule), part.rows,
-                      part.cols, i);
+    return std::tuple(-part.cost, part.batch, std::string_view(table.rows[part.tensor].rule),
+                      part.rows, part.cols, i);
   };
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return key(a) < key(b); });
   for (std::size_t i = 0; i < order.size(); ++i) {
     const double cost = parts[order[i]].cost;
-    if (tasks.empty() || tasks.back().cost + cost > kTaskCost) tasks.push_back({i, i, 0});
+    if (tasks.empty() ||
+        (tasks.back().cost + cost > kTaskCost && !joins_batch(tasks.back(), order[i]))) {
+      tasks.push_back({i, i, 0});
+    }
     tasks.back().end = i + 1;
     tasks.back().cost += cost;
   }
+}
+
+// Whether a part belongs to the batch that ends a task, and there is room for it.
+template <class T>
+bool Optimizer<T>::Body::joins_batch(const detail::Task& task, std::size_t part) const {
+  return task.end - task.begin < kBatch && together(parts[order[task.end - 1]], parts[part]);
+}
+
+template <class T>
+bool Optimizer<T>::Body::together(const detail::Part<T>& a, const detail::Part<T>& b) {
+  return a.batch >= 0 && a.batch == b.batch && a.rows == b.rows && a.cols == b.cols;
+}
+
+// The number of a rule with its options, and with nothing around it, among those that take batches.
+template <class T>
+int Optimizer<T>::Body::batch_of(const ResolvedRule& resolved) {
+  const auto key = resolved.name + " " + resolved.options + " " + resolved.transforms.to_text();
+  const auto at = std::find(batches.begin(), batches.end(), key);
+  if (at == batches.end()) batches.push_back(key);
+  return static_cast<int>(at - batches.begin());
 }
 
 template <class T>
@@ -89,7 +118,10 @@ void Optimizer<T>::Body::cut(std::size_t tensor) {
     entries += size;
     const Index side = std::min<Index>(std::min(rows, cols), block.value_or(rows));
     const bool entrywise = has(info.traits, Trait::elementwise);
-    part.cost = entrywise ? size : size * (10 + info.products * static_cast<double>(side));
+    part.cost = entrywise ? size : size * (2 + info.products * static_cast<double>(side) / kRate);
+    if (kernels[tensor]->batches(rows, cols) && info.result == Result::direction) {
+      part.batch = batch_of(row.resolved);
+    }
     part.stream = mixed(hashed(row.tensor) + parts.size() - first_part.back());
     Rng rng = detail::rng_of(seed, part.stream, -1);
     part.state = kernels[tensor]->start(rows, cols, rng);

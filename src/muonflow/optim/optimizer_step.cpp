@@ -130,16 +130,12 @@ void Optimizer<T>::Body::work(double schedule) {
   if (workspaces.size() < workers) workspaces.resize(workers);
   std::mutex guard;
   std::exception_ptr thrown;
-  const auto run = [&](const detail::Task& task, std::size_t worker) {
-    for (std::size_t i = task.begin; i < task.end; ++i) {
-      auto& part = parts[order[i]];
-      if (!progress[part.tensor].active) continue;
-      try {
-        work_on(part, schedule, workspaces[worker]);
-      } catch (...) {
-        const std::lock_guard lock(guard);
-        thrown = std::current_exception();
-      }
+  const auto run_task = [&](const detail::Task& task, std::size_t worker) {
+    try {
+      run(task, schedule, workspaces[worker]);
+    } catch (...) {
+      const std::lock_guard lock(guard);
+      thrown = std::current_exception();
     }
   };
   // A part that would outlast all the others has the whole pool to itself: its kernels then share
@@ -149,21 +145,105 @@ void Optimizer<T>::Body::work(double schedule) {
     const auto& task = tasks[first];
     if (!progress[parts[order[task.begin]].tensor].active) continue;
     if (task.cost * static_cast<double>(workers) <= remaining) break;
-    run(task, 0);
+    run_task(task, 0);
     remaining -= task.cost;
   }
   std::atomic<std::size_t> next{first};
   parallel_tasks(static_cast<std::int64_t>(workers), [&](std::int64_t worker) {
     for (std::size_t i = next++; i < tasks.size(); i = next++) {
-      run(tasks[i], static_cast<std::size_t>(worker));
+      run_task(tasks[i], static_cast<std::size_t>(worker));
     }
   });
   if (thrown) std::rethrow_exception(thrown);
 }
 
 template <class T>
+void Optimizer<T>::Body::run(const detail::Task& task, double schedule,
+                             linalg::Workspace<T>& workspace) {
+  for (std::size_t i = task.begin, end = i; i < task.end; i = end) {
+    auto& part = parts[order[i]];
+    const bool active = progress[part.tensor].active;
+    for (end = i + 1; end < task.end && active; ++end) {
+      const auto& next = parts[order[end]];
+      if (!together(part, next) || !progress[next.tensor].active) break;
+    }
+    if (!active) continue;
+    if (end - i > 1) {
+      work_on_batch(i, end, schedule, workspace);
+    } else {
+      work_on(part, schedule, workspace);
+    }
+  }
+}
+
+// call(what the rule of this part sees).
+template <class T>
+template <class Call>
+void Optimizer<T>::Body::with_context(detail::Part<T>& part, double schedule,
+                                      linalg::Workspace<T>& workspace, const Call& call) {
+  const Route& row = table.rows[part.tensor];
+  const Decay decay = row.resolved.decay;
+  const double lr = row.lr * schedule;
+  const double wd = row.weight_decay;
+  const bool couples = wd != 0 && decay == Decay::coupled;
+  const bool decays =
+      wd != 0 && decays_first(decay) && row.resolved.rule->info().result == Result::weights;
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  const MatrixMap<T> W = weights(part);
+  auto coupled = frame.matrix(couples ? part.rows : 0, part.cols);
+  auto decayed = frame.matrix(decays ? part.rows : 0, part.cols);
+  if (couples) coupled = gradient(part) + static_cast<T>(wd) * W;
+  if (decays) decayed = static_cast<T>(kept_weight(decay, lr, schedule, wd)) * W;
+  const auto t = progress[part.tensor].t;
+  Rng rng = detail::rng_of(seed, part.stream, t);
+  call(StepContext<T>{decays ? ConstMatrixRef<T>(decayed) : ConstMatrixRef<T>(W),
+                      couples ? ConstMatrixRef<T>(coupled) : ConstMatrixRef<T>(gradient(part)), lr,
+                      part.multiplier, t, rng, workspace});
+}
+
+template <class T>
 void Optimizer<T>::Body::work_on(detail::Part<T>& part, double schedule,
                                  linalg::Workspace<T>& workspace) {
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  auto D = frame.matrix(part.rows, part.cols);
+  with_context(part, schedule, workspace, [&](const StepContext<T>& at) {
+    part.result = kernels[part.tensor]->step(at, *part.state, D);
+  });
+  apply(part, schedule, D);
+}
+
+// Parts order[begin, end), of one shape and equal rules.
+template <class T>
+void Optimizer<T>::Body::work_on_batch(std::size_t begin, std::size_t end, double schedule,
+                                       linalg::Workspace<T>& workspace) {
+  const auto& first = parts[order[begin]];
+  const auto count = static_cast<Index>(end - begin);
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  auto all = frame.matrix(count, first.rows * first.cols);
+  const auto outcomes = frame.template values<Outcome>(count);
+  const auto step_of = [&](Index i) {
+    return MatrixMap<T>(all.row(i).data(), first.rows, first.cols,
+                        Eigen::OuterStride<>(first.cols));
+  };
+  for (Index i = 0; i < count; ++i) {
+    auto& part = parts[order[begin + static_cast<std::size_t>(i)]];
+    with_context(part, schedule, workspace, [&](const StepContext<T>& at) {
+      kernels[part.tensor]->begin(at, *part.state, step_of(i));
+    });
+  }
+  kernels[first.tensor]->finish(all.data(), count, first.rows, first.cols, outcomes, workspace);
+  for (Index i = 0; i < count; ++i) {
+    auto& part = parts[order[begin + static_cast<std::size_t>(i)]];
+    part.result = outcomes[static_cast<std::size_t>(i)];
+    apply(part, schedule, step_of(i));
+  }
+}
+
+// From what the rule gave, D, to new weights: decay, learning rate, shape scale, and a look at the
+// result before it replaces the old ones.
+template <class T>
+void Optimizer<T>::Body::apply(detail::Part<T>& part, double schedule, MatrixRef<T> D) {
+  if (!part.result.outcome.ok() || part.result.skip) return;
   const Route& row = table.rows[part.tensor];
   const RuleInfo& info = row.resolved.rule->info();
   const Decay decay = row.resolved.decay;
@@ -173,30 +253,8 @@ void Optimizer<T>::Body::work_on(detail::Part<T>& part, double schedule,
   const bool kept_before = wd != 0 && decays_first(decay);
   const bool cautious =
       wd != 0 && decay != Decay::coupled && row.resolved.transforms.cautious.decay;
-  const auto t = progress[part.tensor].t;
-
-  typename linalg::Workspace<T>::Frame frame(workspace);
-  MatrixMap<T> W = weights(part);
-  auto D = frame.matrix(part.rows, part.cols);
-  auto coupled = frame.matrix(wd != 0 && decay == Decay::coupled ? part.rows : 0, part.cols);
-  auto decayed =
-      frame.matrix(kept_before && info.result == Result::weights ? part.rows : 0, part.cols);
-  if (coupled.size()) coupled = gradient(part) + static_cast<T>(wd) * W;
-  if (decayed.size()) decayed = static_cast<T>(kept) * W;
-
-  Rng rng = detail::rng_of(seed, part.stream, t);
-  const StepContext<T> at{
-      decayed.size() ? ConstMatrixRef<T>(decayed) : ConstMatrixRef<T>(W),
-      coupled.size() ? ConstMatrixRef<T>(coupled) : ConstMatrixRef<T>(gradient(part)),
-      lr,
-      part.multiplier,
-      t,
-      rng,
-      workspace};
-  part.result = kernels[part.tensor]->step(at, *part.state, D);
-  if (!part.result.outcome.ok() || part.result.skip) return;
-
   const double kept_after = wd != 0 && decay == Decay::after ? kept : 1;
+  MatrixMap<T> W = weights(part);
   bool finite = true;
   if (info.result == Result::weights) {
     if (kept_after != 1) D *= static_cast<T>(kept_after);

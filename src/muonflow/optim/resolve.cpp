@@ -104,7 +104,10 @@ ResolvedRule resolve_rule(const std::string& name, const ApplyOptions& apply, co
   if (apply.adjust_lr != Scale::automatic) start.apply.adjust_lr = apply.adjust_lr;
   if (apply.layout != Layout::automatic) start.apply.layout = apply.layout;
   start.apply.transforms = apply.transforms;
-  return finish(name, std::move(start), apply.adjust_lr != Scale::automatic, place_of, path);
+  auto resolved =
+      finish(name, std::move(start), apply.adjust_lr != Scale::automatic, place_of, path);
+  resolved.options = options.dump();
+  return resolved;
 }
 
 ResolvedRule resolve_rule(const std::string& name, const Json& flat, const PlaceOf& place_of,
@@ -117,7 +120,9 @@ ResolvedRule resolve_rule(const std::string& name, const Json& flat, const Place
         start.apply.fields(v);
       },
       place_of, path);
-  return finish(name, std::move(start), flat.contains("adjust_lr"), place_of, path);
+  auto resolved = finish(name, std::move(start), flat.contains("adjust_lr"), place_of, path);
+  resolved.options = flat.dump();
+  return resolved;
 }
 
 }  // namespace muonflow::optim

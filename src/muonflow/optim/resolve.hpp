@@ -31,7 +31,8 @@ struct ApplyOptions {
 };
 
 struct ResolvedRule {
-  std::string name{};  // as asked for: "muon.jordan"
+  std::string name{};     // as asked for: "muon.jordan"
+  std::string options{};  // what was given for it: two rules with equal name and options are equal
   std::shared_ptr<const AnyRule> rule{};
   double lr = 0;
   double weight_decay = 0;

@@ -21,6 +21,13 @@
 //   template <class T>
 //   void start(const StartContext<T>& at, State<T>& state) const;  // a start not all zeros
 //
+//   bool batches(Index rows, Index cols) const;  // whether matrices of this shape go together:
+//   template <class T>
+//   void begin(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const;  // of each, and
+//   template <class T>  // [count, rows, cols] at once
+//   void finish(T* D, Index count, Index rows, Index cols, std::span<Outcome> outcomes,
+//               linalg::Workspace<T>& scratch) const;
+//
 // and ends with the line that enrolls it, `inline const Enrolled<X> enrolled_x;` (enrolled.hpp).
 //
 // The driver (optimizer.hpp) brings everything else: the learning rate, the shape scale, weight
@@ -110,15 +117,16 @@ struct RuleInfo {
   Scale adjust_lr = Scale::none;
   bool scale_built_in = false;  // the rule scales by shape itself: adjust_lr is refused
   double lr = 1e-3;             // where a group gives none
+  // What a step of a rule that is not elementwise costs, for scheduling alone: multiply-adds an
+  // entry over the smaller side (muon: five steps of two half products and a whole one; others by
+  // what `bench steps` measures beside it); 0: a few passes over the entries.
+  double products = 10;
   Trait traits = Trait::none;
   Transfer
       transfer{};  // with default options; a rule whose options matter has `transfer` beside it
   std::string_view cite{};
   std::string_view differs{};  // from the original; empty: in nothing
-  // Cost of a step of a rule that is not elementwise, for scheduling alone: products of the matrix
-  // with one of its smaller side's square, roughly; 0: a few passes over the entries.
-  double products = 10;
-  Claims claims{};  // for the audit
+  Claims claims{};             // for the audit
 };
 
 // Option values that reproduce a named source: `muon.jordan`. Keys are the rule's own options and

@@ -31,6 +31,13 @@ class RuleKernel {
   // Zeros, then the rule's own start.
   virtual std::unique_ptr<RuleState<T>> start(Index rows, Index cols, Rng& rng) const = 0;
   virtual StepResult step(const StepContext<T>& at, RuleState<T>& state, MatrixRef<T> D) const = 0;
+  // Whether small matrices of this shape go together: `begin` of each and one `finish` for all of
+  // them, [count, rows, cols], are then the bits of `step` for each. outcomes [count].
+  virtual bool batches(Index /*rows*/, Index /*cols*/) const { return false; }
+  virtual void begin(const StepContext<T>& /*at*/, RuleState<T>& /*state*/,
+                     MatrixRef<T> /*D*/) const {}
+  virtual void finish(T* /*D*/, Index /*count*/, Index /*rows*/, Index /*cols*/,
+                      std::span<Outcome> /*outcomes*/, linalg::Workspace<T>& /*scratch*/) const {}
   virtual void visit(RuleState<T>& state, StateVisitor<T>& visitor) const = 0;
   // The option `momentum` (or `mu`), for momentum warmup; null where the rule has none.
   virtual double* momentum() = 0;

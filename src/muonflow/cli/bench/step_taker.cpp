@@ -73,6 +73,7 @@ StepTaker::StepTaker(const std::string& rule, const StepPool& pool)
     weights_.data()[i] = static_cast<float>(kWeights) * pool.weights()[i];
   }
   const auto& entry = *optim::find_rule(rule, "--rules").entry;
+  elementwise_ = optim::has(entry.info.traits, optim::Trait::elementwise);
   const bool everything = entry.info.takes == optim::Takes::tensors;
   preset_ = everything ? rule : rule + "+adamw";
   optim::RoutingOptions routing;
@@ -139,23 +140,27 @@ double relative_difference(const std::vector<float>& computed, const std::vector
   return std::sqrt(apart / moved);
 }
 
-CopyFloor::CopyFloor(Index parameters)
-    : parameters_(parameters), from_(2 * parameters), to_(2 * parameters) {}
+CopyFloor::CopyFloor(Index parameters, std::size_t state_bytes)
+    : moved_(3 * parameters + 2 * static_cast<Index>(state_bytes / sizeof(float))),
+      from_((moved_ + 3) / 4),
+      to_((moved_ + 3) / 4) {}
 
-double CopyFloor::bytes() const { return 7.0 * sizeof(float) * static_cast<double>(parameters_); }
+double CopyFloor::bytes() const {
+  return static_cast<double>(sizeof(float)) * static_cast<double>(moved_);
+}
 
 double CopyFloor::time(double least) {
-  const auto copy = [&](Index count) {
-    parallel_for(count, Index{1} << 16, [&](Index begin, Index end) {
+  // Half of the floats are read and half are written, a quarter of them at a time.
+  const auto copy = [&] {
+    parallel_for(moved_ / 4, Index{1} << 16, [&](Index begin, Index end) {
       std::memcpy(to_.data() + begin, from_.data() + begin,
                   static_cast<std::size_t>(end - begin) * sizeof(float));
     });
   };
-  // 3.5 times as many floats as parameters are read, and written.
   return seconds_of([] {},
                     [&] {
-                      copy(2 * parameters_);
-                      copy(parameters_ + parameters_ / 2);
+                      copy();
+                      copy();
                     },
                     least);
 }

@@ -63,6 +63,7 @@ class StepTaker {
 
   const std::string& preset() const { return preset_; }  // "muon+adamw"
   int cycle() const { return cycle_; }  // steps of which one is not like the others
+  bool elementwise() const { return elementwise_; }
   std::size_t state_bytes() const { return optimizer_->state_bytes(); }
   // All tensors, one after the other without padding.
   std::vector<float> weights() const;
@@ -73,6 +74,7 @@ class StepTaker {
   const StepPool& pool_;
   std::string preset_;
   int cycle_ = 1;
+  bool elementwise_ = false;
   nn::Buffer<float> weights_;
   std::optional<optim::Optimizer<float>> optimizer_;
   std::string trouble_;
@@ -82,17 +84,17 @@ class StepTaker {
 double relative_difference(const std::vector<float>& computed, const std::vector<float>& expected,
                            const StepPool& pool);
 
-// Moves as many bytes as a step of AdamW must (weights, gradient and both moments read, all but the
-// gradient written) by copying, within as much memory: what the memory allows.
+// Moves as many bytes as a step of an elementwise rule must (weights, gradient and state read, all
+// but the gradient written) by copying, within as much memory: what the memory allows.
 class CopyFloor {
  public:
-  explicit CopyFloor(Index parameters);
+  CopyFloor(Index parameters, std::size_t state_bytes);
 
   double bytes() const;       // read and written
   double time(double least);  // seconds
 
  private:
-  Index parameters_;
+  Index moved_;  // floats that are read or written
   nn::Buffer<float> from_, to_;
 };
 

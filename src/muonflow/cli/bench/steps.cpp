@@ -79,8 +79,8 @@ class Session {
     add_peers(rule, pool, ours, contenders, facts);
     const auto rivals = contenders.size();
     std::optional<CopyFloor> copy;
-    if (rule == "adamw") {
-      copy.emplace(pool.shapes().parameters);
+    if (ours.elementwise()) {
+      copy.emplace(pool.shapes().parameters, ours.state_bytes());
       contenders.push_back({.name = "copy", .turn = [&] { return copy->time(bench_.seconds); }});
     }
     Progress progress(fmt::format("{}, {}", rule, pool.shapes().title), bench_.turns.rounds);

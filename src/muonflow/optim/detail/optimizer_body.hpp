@@ -13,8 +13,7 @@ namespace muonflow::optim {
 
 namespace detail {
 
-// Work (see Part::cost) below which waking the other threads takes longer than it saves, about 50
-// microseconds.
+// Work (see Part::cost) below which waking the other threads takes longer than it saves.
 inline constexpr double kWorthThreads = 1e5;
 
 // Random numbers of step t of a part; the start of a state is step -1.
@@ -30,15 +29,15 @@ struct Part {
   Index rows = 0;
   Index cols = 0;
   double multiplier = 1;
-  double cost = 0;           // flops, roughly; only the order matters
+  double cost = 0;           // nanoseconds of one thread, roughly
+  int batch = -1;            // parts of one number and shape are stepped together; -1: alone
   std::uint64_t stream = 0;  // of random numbers
   std::unique_ptr<RuleState<T>> state{};
   StepResult result{};  // of the step in progress
   double norm = 0;      // of its gradient, in the step in progress
 };
 
-// Parts order[begin, end) that one thread takes at once: a single large one, or tiny ones, those of
-// one rule and shape side by side.
+// Parts order[begin, end) that one thread takes at once: a single large one, tiny ones, or a batch.
 struct Task {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -91,11 +90,15 @@ struct Optimizer<T>::Body {
   std::vector<linalg::Workspace<T>> workspaces;         // one a thread
   std::vector<detail::AttentionClip> attention;         // layers of clip_attention
   StepObserver<T>* observer = nullptr;
-  double entries = 0;  // of all parts
+  std::vector<std::string> batches;  // rule and options of Part::batch
+  double entries = 0;                // of all parts
 
   void build(const PlaceOf& place_of);
   void cut(std::size_t tensor);
   void group_tasks();
+  int batch_of(const ResolvedRule& resolved);
+  bool joins_batch(const detail::Task& task, std::size_t part) const;
+  static bool together(const detail::Part<T>& a, const detail::Part<T>& b);
   void check_buffers(const Parameter<T>& parameter) const;
 
   MatrixMap<T> weights(const detail::Part<T>& part) const;
@@ -106,7 +109,14 @@ struct Optimizer<T>::Body {
   void clip(double norm);
   void warm_up();
   void work(double schedule);
+  void run(const detail::Task& task, double schedule, linalg::Workspace<T>& workspace);
   void work_on(detail::Part<T>& part, double schedule, linalg::Workspace<T>& workspace);
+  void work_on_batch(std::size_t begin, std::size_t end, double schedule,
+                     linalg::Workspace<T>& workspace);
+  template <class Call>
+  void with_context(detail::Part<T>& part, double schedule, linalg::Workspace<T>& workspace,
+                    const Call& call);
+  void apply(detail::Part<T>& part, double schedule, MatrixRef<T> D);
   void clip_attention(StepReport& report);
   void finish(StepReport& report);
 };

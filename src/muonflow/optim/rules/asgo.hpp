@@ -47,6 +47,7 @@ struct Asgo {
       .adjust_lr = Scale::none,
       .scale_built_in = true,
       .lr = 1e-2,
+      .products = 15,
       .traits = Trait::descends | Trait::orthogonal_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out,
       .transfer = {.family = "root mean square",

@@ -40,6 +40,7 @@ struct Dasgo {
       .adjust_lr = Scale::none,
       .scale_built_in = true,
       .lr = 1e-2,
+      .products = 0,
       .traits = Trait::left_equivariant | Trait::descends | Trait::scale_invariant |
                 Trait::zero_in_zero_out,
       .transfer = {.family = "root mean square",

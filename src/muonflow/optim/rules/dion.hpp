@@ -45,6 +45,7 @@ struct Dion {
       .decay = Decay::before,
       .adjust_lr = Scale::spectral,
       .lr = 0.01,
+      .products = 4,
       .traits = Trait::left_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
                 Trait::random | Trait::descends,
       .transfer = {.family = "orthogonal", .epsilon_option = "eps", .epsilon = {.gradient = 1}},

@@ -34,6 +34,7 @@ struct EfMuon {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 0.02,
+      .products = 44,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .transfer = {.family = "gradient", .step = {.gradient = 1}},

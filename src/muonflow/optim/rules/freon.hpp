@@ -44,6 +44,7 @@ struct Freon {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 0.02,
+      .products = 20,
       .traits = Trait::descends | Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::scale_invariant | Trait::zero_in_zero_out,
       .transfer = {.family = "spectral power", .step = {.shorter = -0.5}, .beyond = 0.5},

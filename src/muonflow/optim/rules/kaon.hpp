@@ -41,6 +41,7 @@ struct Kaon {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 0.02,
+      .products = 18,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::scale_invariant | Trait::zero_in_zero_out,
       .transfer = {.family = "orthogonal",

@@ -97,11 +97,29 @@ struct Muon {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
+    begin(at, state, D);  // (1), (2)
+    if (batches(D.rows(), D.cols())) {
+      return geometry::nuclear::steepest_as_each<T>(D, options.polar, at.scratch);  // (3)
+    }
+    return geometry::nuclear::steepest<T>(D, options.polar, at.scratch);  // (3)
+  }
+
+  // Small matrices of one shape take (3) together, sixteen to a vector.
+  bool batches(Index rows, Index cols) const {
+    return geometry::nuclear::in_batches(rows, cols, options.polar);
+  }
+  template <class T>
+  void begin(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
     const auto momentum = options.momentum_form == MomentumForm::ema
                               ? MomentumStep::average(options.momentum, options.nesterov)
                               : MomentumStep::sum(options.momentum, options.nesterov);
-    momentum.apply<T>(at.G, state.momentum_buffer, D);                    // (1), (2)
-    return geometry::nuclear::steepest<T>(D, options.polar, at.scratch);  // (3)
+    momentum.apply<T>(at.G, state.momentum_buffer, D);
+  }
+  template <class T>
+  void finish(T* D, Index count, Index rows, Index cols, std::span<Outcome> outcomes,
+              linalg::Workspace<T>& scratch) const {
+    geometry::nuclear::steepest_each<T>({D, count, rows, cols, rows * cols}, options.polar,
+                                        outcomes, scratch);
   }
 };
 

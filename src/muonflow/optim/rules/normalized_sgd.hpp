@@ -29,6 +29,7 @@ struct NormalizedSgd {
                                  .decay = Decay::before,
                                  .adjust_lr = Scale::none,
                                  .lr = 0.02,
+                                 .products = 0,
                                  .traits = Trait::orthogonal_equivariant |
                                            Trait::transpose_equivariant | Trait::scale_invariant |
                                            Trait::zero_in_zero_out | Trait::descends,

@@ -56,6 +56,7 @@ struct Pion {
       .adjust_lr = Scale::none,
       .scale_built_in = true,
       .lr = 1e-3,
+      .products = 27,
       .traits = Trait::scale_invariant | Trait::zero_in_zero_out | Trait::counts_steps,
       .transfer = {.family = "root mean square",
                    .step = {.rows = 0.5, .cols = 0.5},

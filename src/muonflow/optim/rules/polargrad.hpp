@@ -31,6 +31,7 @@ struct PolarGrad {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 0.02,
+      .products = 46,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .transfer = {.family = "gradient", .step = {.gradient = 1}, .beyond = 1},

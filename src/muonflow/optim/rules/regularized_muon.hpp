@@ -50,6 +50,7 @@ struct RegularizedMuon {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 0.02,
+      .products = 25,
       .traits = Trait::orthogonal_equivariant | Trait::transpose_equivariant |
                 Trait::zero_in_zero_out | Trait::descends,
       .transfer = {.family = "orthogonal", .epsilon_option = "epsilon", .epsilon = {.gradient = 1}},

@@ -70,6 +70,7 @@ struct Shampoo {
       .decay = Decay::before,
       .adjust_lr = Scale::none,
       .lr = 1e-2,
+      .products = 40,
       .traits = Trait::descends | Trait::transpose_equivariant | Trait::scale_invariant |
                 Trait::zero_in_zero_out | Trait::counts_steps,
       .transfer = {.family = "root mean square",

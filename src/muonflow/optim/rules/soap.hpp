@@ -37,6 +37,7 @@
 #include <optional>
 
 #include "muonflow/linalg/eigenbasis.hpp"
+#include "muonflow/linalg/elementwise/moments.hpp"
 #include "muonflow/linalg/sides.hpp"
 #include "muonflow/optim/enrolled.hpp"
 
@@ -51,6 +52,7 @@ struct Soap {
       .decay = Decay::after,
       .adjust_lr = Scale::none,
       .lr = 3e-3,
+      .products = 25,
       .traits = Trait::transpose_equivariant | Trait::scale_invariant | Trait::zero_in_zero_out |
                 Trait::counts_steps,
       .transfer = {.family = "eigenbasis",
@@ -124,15 +126,12 @@ struct Soap {
     }
     D = at.G;
     linalg::into_bases<T>(QL, QR, D, at.scratch);
-    M = static_cast<T>(beta1) * M + static_cast<T>(1 - beta1) * D;              // (1)
-    V = static_cast<T>(beta2) * V + static_cast<T>(1 - beta2) * D.cwiseAbs2();  // (2)
-    const auto bound = V.array().sqrt() + static_cast<T>(options.eps);
-    D.array() = (bound == T(0)).select(T(0), M.array() / bound);  // (3)
-    linalg::out_of_bases<T>(QL, QR, D, at.scratch);               // (3)
     const auto t = static_cast<double>(at.t);
-    if (options.correct_bias) {
-      D *= static_cast<T>(std::sqrt(1 - std::pow(beta2, t)) / (1 - std::pow(beta1, t)));  // b
-    }
+    const double b = std::sqrt(1 - std::pow(beta2, t)) / (1 - std::pow(beta1, t));
+    const linalg::AdamMoments moments{
+        .beta1 = beta1, .beta2 = beta2, .first = options.correct_bias ? b : 1, .eps = options.eps};
+    linalg::adam_step<T>(moments, D, M, V, D);               // (1), (2), the inner part of (3)
+    linalg::out_of_bases<T>(QL, QR, D, at.scratch);          // (3)
     linalg::average_grams<T>(beta, at.G, L, R, at.scratch);  // (4)
     if (at.t % options.precondition_frequency != 0) return {};
     linalg::out_of_bases<T>(QL, QR, M, at.scratch);
