@@ -76,7 +76,7 @@ TEST_F(FlowCommand, RunFolderHoldsWhatItShould) {
   ASSERT_EQ(records.size(), 6u);
   for (const auto& r : records) {
     for (const char* key : {"time", "objective", "kinetic", "energy", "dissipated", "ledger_error",
-                            "momentum_op_norm"}) {
+                            "momentum_op_norm", "particle_distance"}) {
       EXPECT_TRUE(r[key].is_number()) << key;
     }
     EXPECT_EQ(r["momentum_spectrum"].size(), 3u);

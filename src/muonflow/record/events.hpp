@@ -13,7 +13,10 @@
 //   sample      text that the model wrote at the end, prompt included
 //   end         ending: finished, interrupted, non-finite
 //   flow        one recorded time: time, objective, kinetic, energy, dissipated, ledger_error,
-//               momentum_op_norm
+//               momentum_op_norm, particle_distance
+//   bound, result, check, figure, remark
+//               of a study: what was declared, raw results, what was measured, pictures as data; see
+//               study/recorder.hpp
 // Readers skip kinds and fields they do not know.
 #pragma once
 

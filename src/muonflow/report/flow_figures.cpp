@@ -110,6 +110,48 @@ std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& dat
   return out;
 }
 
+// exp(-rate t) through the energy of one recorded time, over a stretch of time.
+Line decay(const FlowRun& run, const char* label, double rate, double from, double to,
+           std::size_t tone) {
+  Line line{
+      .label = label, .axes = {{"time", {from, to}}}, .y = {}, .role = "theory", .tone = tone};
+  const auto at = std::lower_bound(run.time.begin(), run.time.end(), from);
+  const auto index = std::min(static_cast<std::size_t>(at - run.time.begin()), run.time.size() - 1);
+  const double start = run.energy[index] - run.infimum;
+  line.y = {start, start * std::exp(-rate * (to - from))};
+  return line;
+}
+
+// The energy above its limit beside the rates: the one that was fitted, the one that is proven.
+std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
+  const bool fitted = std::isfinite(run.rate) && std::isfinite(run.rate_from + run.rate_to);
+  const bool certified = std::isfinite(run.certified_rate);
+  if (run.time.empty() || !std::isfinite(run.infimum) || !(fitted || certified)) return {};
+  auto figure = figure_of(fmt::format("flow-{}-rate", index), "E − inf J");
+  figure.log = true;
+  auto above = run.energy;
+  for (double& energy : above) energy -= run.infimum;
+  std::string keys = "<ul class=\"keys\"><li><span class=\"line of-0\"></span>E − inf J</li>";
+  add_line(figure, data,
+           {.label = "E − inf J", .axes = {{"time", run.time}}, .y = above, .tone = 0});
+  if (fitted) {
+    add_line(figure, data, decay(run, "fitted", run.rate, run.rate_from, run.rate_to, 1));
+    keys += fmt::format("<li><span class=\"line theory of-1\"></span>fitted rate {}</li>",
+                        number_html(run.rate, 3));
+  }
+  if (certified) {
+    add_line(figure, data,
+             decay(run, "certified", run.certified_rate, run.time.front(), run.time.back(), 2));
+    keys += fmt::format("<li><span class=\"line theory of-2\"></span>certified rate {}</li>",
+                        number_html(run.certified_rate, 3));
+  }
+  keys += "</ul>\n";
+  return finish_figure(std::move(figure), data,
+                       "<b>Rate of the energy</b> above its limit. A certificate is a proof for "
+                       "every such run: its line falls more slowly.",
+                       "tall", keys);
+}
+
 // One line a run over all runs.
 std::string shared_figure(std::span<const FlowRun> runs, PageData& data, Figure figure,
                           const std::string& caption,
@@ -149,6 +191,12 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
   out += shared_figure(runs, data, norm,
                        "<b>Largest momentum:</b> operator norm, maximum over particles.",
                        [](const FlowRun& run) { return run.momentum_op_norm; });
+  auto distance = figure_of("flow-distance", "distance");
+  distance.from_zero = true;
+  out += shared_figure(runs, data, distance,
+                       "<b>Distance of two particles:</b> root mean square over all pairs. Whether "
+                       "the law spreads or concentrates.",
+                       [](const FlowRun& run) { return run.particle_distance; });
   return out;
 }
 
@@ -157,7 +205,8 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
 std::string flow_figures(std::span<const FlowRun> runs, PageData& data) {
   std::string out;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const auto pair = ledger_figure(runs[r], r, data) + spectra_figures(runs[r], r, data);
+    const auto pair = ledger_figure(runs[r], r, data) + spectra_figures(runs[r], r, data) +
+                      rate_figure(runs[r], r, data);
     if (pair.empty()) continue;
     if (runs.size() > 1) {
       out += fmt::format("<h3>{} {}</h3>\n", swatch_html(r), escape(runs[r].name));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "muonflow/report/events.hpp"
 #include "muonflow/report/run_state.hpp"
@@ -52,18 +53,23 @@ std::vector<std::size_t> rises(const std::vector<double>& values) {
   return at;
 }
 
+// Both numbers of a list of two, or neither.
+std::pair<double, double> pair_of(const Json& list) {
+  const bool both =
+      list.is_array() && list.size() == 2 && list[0].is_number() && list[1].is_number();
+  if (!both) return {kNaN, kNaN};
+  return {list[0].get<double>(), list[1].get<double>()};
+}
+
 void read_summary(const record::RunReader& reader, FlowRun& run) {
   const Json none;
   const auto& summary = reader.summary() == nullptr ? none : *reader.summary();
   run.wall_seconds = number_of(summary, {"wall_seconds"});
   run.rate = number_of(summary, {"fitted_rate"});
-  run.rate_low = run.rate_high = kNaN;
-  const auto& interval = member(summary, "fitted_rate_interval");
-  if (interval.is_array() && interval.size() == 2 && interval[0].is_number() &&
-      interval[1].is_number()) {
-    run.rate_low = interval[0].get<double>();
-    run.rate_high = interval[1].get<double>();
-  }
+  std::tie(run.rate_low, run.rate_high) = pair_of(member(summary, "fitted_rate_interval"));
+  std::tie(run.rate_from, run.rate_to) = pair_of(member(summary, "fitted_rate_times"));
+  run.infimum = number_of(summary, {"infimum"});
+  run.certified_rate = number_of(summary, {"certificate.rate", "certificate.certified_rate"});
   const double relative = number_of(summary, {"largest_relative_ledger_error"});
   if (std::isfinite(relative)) run.relative_ledger_error = relative;
   run.rises = {.objective = number_of(summary, {"objective_increases"}),
@@ -113,6 +119,7 @@ FlowRun flow_run(const record::RunReader& reader, const std::string& name) {
     const double relative = number_of(*event, {"relative_ledger_error"});
     if (!(run.relative_ledger_error >= relative)) run.relative_ledger_error = relative;
     run.momentum_op_norm.push_back(number_of(*event, {"momentum_op_norm"}));
+    run.particle_distance.push_back(number_of(*event, {"particle_distance"}));
     add_spectrum(run.spectra, time, *event);
   }
   run.increases = rises(run.objective);

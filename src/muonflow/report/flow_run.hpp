@@ -34,11 +34,15 @@ struct FlowRun {
   std::vector<double> dissipated;    // since time 0
   std::vector<double> ledger_error;  // E(0) - E - dissipated
   std::vector<double> momentum_op_norm;
-  std::vector<std::size_t> increases;  // records at which J stands above the one before
+  std::vector<double> particle_distance;  // root mean square over pairs
+  std::vector<std::size_t> increases;     // records at which J stands above the one before
   Rises rises;
   std::vector<Spectra> spectra;
   double relative_ledger_error{};          // largest over the run; NaN: not recorded
   double rate{}, rate_low{}, rate_high{};  // fitted: E - inf J ~ exp(-rate t); NaN: none
+  double rate_from{}, rate_to{};           // the times of the fit
+  double certified_rate{};                 // that the certificate proves; NaN: none
+  double infimum{};                        // of J; NaN: not known
   double wall_seconds{};                   // NaN: not recorded
   std::string objective_name, geometry, integrator, shape;
   double particles{}, gamma{}, step{};

@@ -1,7 +1,10 @@
 #include "muonflow/report/study_run.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "muonflow/report/events.hpp"
 
@@ -42,6 +45,20 @@ StudyCheck check_of(const Json& event) {
           .high = number_at(interval, 1)};
 }
 
+// Charts want their points from left to right, whatever the order in which they were measured.
+void sort_by_x(StudyCurve& curve) {
+  std::vector<std::size_t> order(curve.x.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return curve.x[a] < curve.x[b]; });
+  for (auto* values : {&curve.x, &curve.y, &curve.low, &curve.high}) {
+    if (values->size() != order.size()) continue;
+    std::vector<double> sorted;
+    for (const auto index : order) sorted.push_back((*values)[index]);
+    *values = std::move(sorted);
+  }
+}
+
 StudyFigure figure_of(const Json& event) {
   StudyFigure figure{.caption = text_of(event, {"caption"}),
                      .x = text_of(event, {"x"}),
@@ -56,7 +73,11 @@ StudyFigure figure_of(const Json& event) {
                    .y = numbers_of(curve, "y"),
                    .low = numbers_of(curve, "low"),
                    .high = numbers_of(curve, "high")};
-    if (one.x.size() == one.y.size()) figure.curves.push_back(std::move(one));
+    const bool whole =
+        std::all_of(one.x.begin(), one.x.end(), [](double x) { return std::isfinite(x); });
+    if (one.x.size() != one.y.size() || !whole) continue;
+    sort_by_x(one);
+    figure.curves.push_back(std::move(one));
   }
   return figure;
 }

@@ -13,6 +13,7 @@
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/safetensors.hpp"
+#include "muonflow/flow/spread.hpp"
 #include "muonflow/geometry/geometries.hpp"
 #include "muonflow/linalg/diagnose.hpp"
 #include "muonflow/record/checkpoint_folder.hpp"
@@ -55,7 +56,8 @@ class Recorder final : public flow::Observer<T> {
                   {"dissipated", entry.dissipated},
                   {"ledger_error", entry.ledger_error},
                   {"relative_ledger_error", entry.relative_ledger_error},
-                  {"momentum_op_norm", entry.momentum_op_norm}};
+                  {"momentum_op_norm", entry.momentum_op_norm},
+                  {"particle_distance", flow::particle_distance(state.W)}};
     if (options_.record.spectra) event["momentum_spectrum"] = spectra_of(system, state);
     folder_.event(event);
     folder_.metric(entry.step, "objective", entry.objective);
@@ -138,7 +140,9 @@ Json summary_of(const flow::Problem<T>& problem, const flow::Cursor& cursor,
                   {"certificate", nullptr},
                   {"wall_seconds", seconds}};
   const auto energies = record::RunReader::open(folder).series("flow", "time", "energy");
+  summary["infimum"] = nullptr;
   if (const auto infimum = problem.system.objective().infimum()) {
+    summary["infimum"] = *infimum;
     if (const auto fit = flow::fit_rate(energies.x, energies.y, *infimum)) {
       summary["fitted_rate"] = fit->rate;
       summary["fitted_rate_interval"] = {fit->low, fit->high};

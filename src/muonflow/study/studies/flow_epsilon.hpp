@@ -17,6 +17,7 @@ struct FlowEpsilon {
     std::vector<double> epsilons{1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1};
     double compared_at = 40;
     double ridge_time = 200;
+    double hard_depth = 100;
 
     void fields(FieldVisitor& v);
   };
