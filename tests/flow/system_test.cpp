@@ -101,6 +101,16 @@ TEST(System, SpectraAreThoseOfTheParticles) {
   EXPECT_LE(squares, problem.state.W.squaredNorm() / 30);  // Jensen
 }
 
+TEST(System, CurvatureIsTheGeometrysTimesItsWeight) {
+  auto problem =
+      make_problem<double>(options_of(kSmall, {"geometry.epsilon=0.25", "geometry.weight=3"}));
+  EXPECT_EQ(problem.system.hessian_bound(), 12);
+  EXPECT_FALSE(with_geometry("nuclear").system.hessian_bound());
+  const auto before = problem.system.forces();
+  ASSERT_TRUE(problem.system.refresh(problem.state).ok());
+  EXPECT_EQ(problem.system.forces(), before + 1);
+}
+
 TEST(System, NamesNumbersThatAreNotFinite) {
   auto problem = with_geometry("smoothed_nuclear");
   Matrix<double> W = problem.state.W, G;
@@ -125,8 +135,7 @@ TEST(System, EnergyIsObjectivePlusKinetic) {
             problem.state.objective + problem.state.potential / 0.25);
 }
 
-TEST(System, RefusesNoiseAndAWrongNumberOfGeometries) {
-  EXPECT_THROW(options_of(kSmall, {"dynamics.noise=0.1"}), ConfigError);
+TEST(System, RefusesAWrongNumberOfGeometries) {
   auto problem = with_geometry("frobenius");
   const Json table = Json::object();
   const auto& entry = objectives().at("quadratic");

@@ -36,6 +36,7 @@ void visit_cursor(flow::Cursor& cursor, const Visit& visit) {
   visit("on_grid", cursor.on_grid);
   visit("parts", cursor.parts);
   visit("forces", cursor.forces);
+  visit("next_step", cursor.next_step);
   visit("potential", cursor.potential);
   visit("initial_energy", ledger.initial_energy);
   visit("scale", ledger.scale);

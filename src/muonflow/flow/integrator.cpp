@@ -1,5 +1,7 @@
 #include "muonflow/flow/integrator.hpp"
 
+#include <limits>
+
 #include "muonflow/core/error.hpp"
 #include "muonflow/flow/detail/enroll_integrator.hpp"
 #include "muonflow/flow/integrators/discrete_gradient.hpp"
@@ -16,9 +18,9 @@ void IntegratorOptions::fields(FieldVisitor& v) {
   v.real("step", step, kPositive, "time step h");
   v.real("end_time", end_time, kPositive,
          "time of the end; the last step is shorter where this is no multiple of the step");
-  v.boolean("adaptive", adaptive, "let the integrator choose its steps (those that can)");
+  v.boolean("adaptive", adaptive, "choose the steps by their error; step is the first one");
   v.optional_real("tolerance", tolerance, kPositive,
-                  "of reference (1e-12) and discrete_gradient (1e-13), where not off");
+                  "of reference (1e-12), of discrete_gradient (1e-13), of adaptive steps (1e-6)");
   v.integer("max_iterations", max_iterations, {.lo = 1},
             "of discrete_gradient's Newton steps and of relaxed's root");
 }
@@ -39,6 +41,17 @@ void Integrator<T>::check(const System<T>& system, double, const std::string& pl
                                "' does not share its particles with other processes",
                        .advice = "use muon, leapfrog or rk4, or one process"});
   }
+  if (system.dynamics().noise != 0 && !info().noise) {
+    throw ConfigError(
+        {.place = place,
+         .what = "integrator '" + std::string(info().name) + "' is for noise-free gradients",
+         .advice = "use muon, or leave dynamics.noise at 0"});
+  }
+}
+
+template <class T>
+double Integrator<T>::longest_step(const System<T>&) const {
+  return std::numeric_limits<double>::infinity();
 }
 
 template class Integrator<float>;

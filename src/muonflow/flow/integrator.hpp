@@ -21,9 +21,10 @@ struct IntegratorInfo {
   int order = 1;                 // of the global error; tests fit the slope
   int gradients_per_step = 1;    // evaluations of the force, the one at the end included
   bool momentum_free = false;    // whether it integrates the momentum-free dynamics too
+  bool shares = false;           // whether several processes may share the particles
+  bool noise = false;            // whether it takes noisy gradients
   bool relaxes_time = false;     // a step of length h advances the time by about h
   bool closes_ledger = false;    // to round-off or the solver's tolerance, whatever the step
-  bool shares = false;           // whether several processes may share the particles
   bool controls_error = false;   // its error follows the tolerance, not the step
   std::string_view dissipation;  // what one step adds to `dissipated`
   std::string_view cite;
@@ -45,6 +46,7 @@ struct StepOutcome {
   double elapsed = 0;      // the time that the step advanced
   double dissipated = 0;   // by the integrator's own rule
   std::int64_t parts = 1;  // shorter steps that it is made of, where it could not be taken whole
+  double next = 0;         // adaptive: the length of the next step
 };
 
 // T is float or double.
@@ -56,8 +58,11 @@ class Integrator {
   virtual const IntegratorInfo& info() const = 0;
   // Throws ConfigError where the integrator cannot take this system with this step.
   virtual void check(const System<T>& system, double step, const std::string& place) const;
+  // No step should be longer than this; infinity where there is no such bound.
+  virtual double longest_step(const System<T>& system) const;
   // On entry and on return the state's G, objective and potential are those of its W and M. Adds to
-  // neither state.time nor any ledger; simulate() does. Scratch is kept between calls.
+  // neither state.time nor any ledger; simulate() does, and adds noise to G before the step.
+  // Scratch is kept between calls.
   virtual StepOutcome step(const System<T>& system, double h, State<T>& state) = 0;
   // The same at the end of a run: `elapsed` should be h. An integrator that relaxes the time looks
   // for the step that ends there; it may take a shorter one instead.

@@ -45,7 +45,10 @@ LedgerEntry Ledger::entry(const System<T>& system, const State<T>& state, std::i
           .dissipated = dissipated,
           .ledger_error = error(),
           .relative_ledger_error = relative_error(),
-          .momentum_op_norm = system.spectra(state.M).largest};
+          .momentum_op_norm = system.spectra(state.M).largest,
+          .objective_increases = objective_increases,
+          .energy_increases = energy_increases,
+          .statistics = std::nullopt};
 }
 
 double Ledger::relative_error() const { return std::abs(error()) / scale; }

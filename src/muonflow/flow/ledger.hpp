@@ -9,6 +9,7 @@
 
 #include "muonflow/flow/integrator.hpp"
 #include "muonflow/flow/state.hpp"
+#include "muonflow/flow/statistics.hpp"
 #include "muonflow/flow/system.hpp"
 
 namespace muonflow::flow {
@@ -17,13 +18,16 @@ namespace muonflow::flow {
 struct LedgerEntry {
   std::int64_t step = 0;
   double time = 0;
-  double objective = 0;              // J
-  double kinetic = 0;                // (1/gamma) mean Phi(M); 0 in momentum-free dynamics
-  double energy = 0;                 // E = J + kinetic
-  double dissipated = 0;             // since time 0, by the integrator's rule
-  double ledger_error = 0;           // E(0) - E - dissipated
-  double relative_ledger_error = 0;  // |ledger_error| / (E(0) - inf J where known, else |E(0)|)
-  double momentum_op_norm = 0;       // largest singular value of M over the particles
+  double objective = 0;                  // J
+  double kinetic = 0;                    // (1/gamma) mean Phi(M); 0 in momentum-free dynamics
+  double energy = 0;                     // E = J + kinetic
+  double dissipated = 0;                 // since time 0, by the integrator's rule
+  double ledger_error = 0;               // E(0) - E - dissipated
+  double relative_ledger_error = 0;      // |ledger_error| / (E(0) - inf J where known, else |E(0)|)
+  double momentum_op_norm = 0;           // largest singular value of M over the particles
+  std::int64_t objective_increases = 0;  // steps so far at which J rose
+  std::int64_t energy_increases = 0;     // steps so far at which E rose by more than round-off
+  std::optional<Statistics> statistics{};  // where asked for, and all finite
 };
 
 // What a run has added up; saved with a checkpoint, all of it.

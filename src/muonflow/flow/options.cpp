@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/flow/adaptive.hpp"
 #include "muonflow/geometry/geometries.hpp"
 
 namespace muonflow::flow {
@@ -133,16 +134,16 @@ FlowOptions read_options(const Json& tree, const PlaceOf& place) {
   options.objective = std::make_shared<const Json>(objective.resolve(*options.objective));
   options.geometry = std::make_shared<const Json>(
       resolve_geometry(*options.geometry, "geometry", Json::object(), place));
-  integrators().at(options.integrator.kind, at(place, "integrator.kind"));
+  const auto& integrator = integrators().at(options.integrator.kind, at(place, "integrator.kind"));
   if (options.integrator.adaptive) {
-    throw ConfigError({.place = at(place, "integrator.adaptive"),
-                       .what = "integrator '" + options.integrator.kind + "' has fixed steps",
-                       .advice = "leave adaptive at false"});
+    make_adaptive<double>(integrator, options.integrator, at(place, "integrator.adaptive"));
   }
-  if (options.dynamics.noise != 0) {
-    throw ConfigError({.place = at(place, "dynamics.noise"),
-                       .what = "gradient noise is not available in this version",
-                       .advice = "leave it at 0"});
+  const bool noisy = options.dynamics.noise != 0;
+  if (noisy && (!integrator.info.noise || options.integrator.adaptive)) {
+    throw ConfigError(
+        {.place = at(place, "dynamics.noise"),
+         .what = "integrator '" + options.integrator.kind + "' is for noise-free gradients",
+         .advice = "use integrator.kind = \"muon\" with fixed steps"});
   }
   const auto& shape = options.particles.shape;
   if (!shape.empty() && shape.size() != 2) {

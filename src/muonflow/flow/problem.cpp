@@ -5,6 +5,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
+#include "muonflow/flow/adaptive.hpp"
 #include "muonflow/geometry/geometries.hpp"
 
 namespace muonflow::flow {
@@ -125,12 +126,17 @@ Problem<T> make_problem(const FlowOptions& options, const ProblemData& data, con
                    ? state_from<T>(*data.initial, layout, data.initial_place)
                    : draw_state<T>(layout, static_cast<std::uint64_t>(options.particles.seed),
                                    options.particles.scale);
-  Problem<T> problem{
-      .system = System<T>(layout, std::move(objective), std::move(geometries), options.dynamics,
-                          std::move(ranks)),
-      .integrator = integrators().at(options.integrator.kind).template make<T>(options.integrator),
-      .state = std::move(state),
-      .data_digest = digest(tensors)};
+  auto dynamics = options.dynamics;
+  dynamics.noise_seed = static_cast<std::uint64_t>(options.particles.seed);
+  const auto& stepping = options.integrator;
+  const auto& kind = integrators().at(stepping.kind);
+  Problem<T> problem{.system = System<T>(layout, std::move(objective), std::move(geometries),
+                                         dynamics, std::move(ranks)),
+                     .integrator = stepping.adaptive
+                                       ? make_adaptive<T>(kind, stepping, at("integrator.adaptive"))
+                                       : kind.template make<T>(stepping),
+                     .state = std::move(state),
+                     .data_digest = digest(tensors)};
   problem.integrator->check(problem.system, options.integrator.step, at("integrator.step"));
   return problem;
 }

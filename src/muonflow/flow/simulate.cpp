@@ -4,6 +4,8 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
+#include "muonflow/flow/noise.hpp"
+#include "muonflow/flow/statistics.hpp"
 
 namespace muonflow::flow {
 namespace {
@@ -73,18 +75,28 @@ SimulateResult simulate(const SimulateOptions& options, const System<T>& system,
   const auto record = [&] {
     const auto passed = std::floor((state.time + same) / options.record_every);
     cursor.next_record = static_cast<std::int64_t>(passed) + 1;
-    observer.record(system, state, entry());
+    auto now = entry();
+    if (options.statistics) {
+      Statistics statistics;
+      if (measure(system, state, statistics).ok()) now.statistics = std::move(statistics);
+    }
+    observer.record(system, state, now);
   };
   if (cursor.step == 0 && cursor.next_record == 0) record();
   while (state.time < options.end_time - same) {
     const double remaining = options.end_time - state.time;
-    const bool last = remaining <= options.step + same;
-    const bool full = remaining >= options.step - same;
-    double h = full ? options.step : remaining;
+    const double wanted = cursor.next_step > 0 ? cursor.next_step : options.step;
+    const bool last = remaining <= wanted + same;
+    const bool full = remaining >= wanted - same;
+    double h = full ? wanted : remaining;
     // A relaxed step is longer or shorter than h: it must not pass the end.
     if (integrator.info().relaxes_time && !last && remaining < 1.5 * h) h = remaining / 2;
     const auto before = state.time;
     const auto forces = system.forces();
+    const auto& dynamics = system.dynamics();
+    if (dynamics.noise > 0) {
+      add_noise(dynamics.noise, dynamics.noise_seed, cursor.step, state.layout, state.G);
+    }
     const auto taken =
         last ? integrator.last_step(system, h, state) : integrator.step(system, h, state);
     if (!taken.outcome.ok()) {
@@ -100,7 +112,9 @@ SimulateResult simulate(const SimulateOptions& options, const System<T>& system,
     ++cursor.step;
     cursor.parts += taken.parts;
     cursor.forces += system.forces() - forces;
-    cursor.on_grid = cursor.on_grid && full && taken.elapsed == h;
+    cursor.on_grid = cursor.on_grid && full && taken.elapsed == options.step;
+    // The last step of a run is cut at its end: what it would do next is no guide.
+    if (taken.next > 0 && !last) cursor.next_step = taken.next;
     if (cursor.on_grid) {
       state.time = static_cast<double>(cursor.step) * options.step;
     } else {

@@ -13,12 +13,13 @@
 namespace muonflow::flow {
 
 // Steps of one length up to end_time; the last is shorter where end_time is no multiple of the
-// step. Records at time 0, after the first step at or past each multiple of record_every, and at
-// the end.
+// step. Adaptive and relaxed ones choose their own. Records at time 0, after the first step at or
+// past each multiple of record_every, and at the end.
 struct SimulateOptions {
   double step = 0.01;
   double end_time = 1;
   double record_every = 0.1;
+  bool statistics = false;  // measure() at every record: one force and one velocity more
 
   // Throws ConfigError: not positive, or a step beyond the end.
   void check(const std::string& place) const;
@@ -33,6 +34,7 @@ struct Cursor {
   bool on_grid = true;           // every step so far had full length: time = step * h exactly
   std::int64_t parts = 0;   // steps solved; more than `step` where some were made of shorter ones
   std::int64_t forces = 0;  // evaluations of the force, that of begin() included
+  double next_step = 0;     // adaptive: the length of the next step; 0: the options' step
   double potential = 0;     // mean Phi at M, as the step computed it
   Ledger ledger;
 };

@@ -88,11 +88,6 @@ System<T>::System(Layout layout, std::unique_ptr<Objective<T>> objective,
                       .expected = std::to_string(layout_.blocks().size()) + " (one a block)",
                       .found = std::to_string(geometries_.size())});
   }
-  if (dynamics_.noise != 0) {
-    throw ConfigError({.place = "dynamics.noise",
-                       .what = "gradient noise is not available in this version",
-                       .advice = "leave it at 0"});
-  }
 }
 
 template <class T>
@@ -110,6 +105,17 @@ Outcome System<T>::agree(Outcome outcome, std::span<double> sums) const {
   std::copy_n(message.begin(), sums.size(), sums.begin());
   const bool others = message.back() > 0;
   return outcome.ok() && others ? Outcome{.status = Status::non_finite_result} : outcome;
+}
+
+template <class T>
+std::optional<double> System<T>::hessian_bound() const {
+  double largest = 0;
+  for (const auto& block : geometries_) {
+    const auto bound = block.potential->hessian_bound();
+    if (!bound) return std::nullopt;
+    largest = std::max(largest, block.weight * *bound);
+  }
+  return largest;
 }
 
 template <class T>
@@ -271,14 +277,17 @@ Spectra System<T>::spectra(const Matrix<T>& P) const {
     };
     (void)scratch_->over(layout_.particles(), grain_of(layout_), body);  // trouble is a NaN here
     auto& mean = spectra.mean.emplace_back(static_cast<std::size_t>(rank), 0.0);
+    double largest = 0;
     for (Index i = 0; i < layout_.particles(); ++i) {
-      spectra.largest = std::max(spectra.largest, values(i, 0));
+      largest = std::max(largest, values(i, 0));
       for (Index k = 0; k < rank; ++k) mean[static_cast<std::size_t>(k)] += values(i, k);
     }
     ranks_->sum(mean);
     for (double& m : mean) m /= static_cast<double>(layout_.total());
+    spectra.largest_of.push_back(largest);
   }
-  ranks_->max({&spectra.largest, 1});
+  ranks_->max(spectra.largest_of);
+  spectra.largest = *std::max_element(spectra.largest_of.begin(), spectra.largest_of.end());
   return spectra;
 }
 

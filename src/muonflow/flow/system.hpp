@@ -40,6 +40,7 @@ struct DynamicsOptions {
   double gamma = 1;
   DynamicsKind kind = DynamicsKind::inertial;
   double noise = 0;
+  std::uint64_t noise_seed = 0;  // set by make_problem, that of the particles
 
   void fields(FieldVisitor& v);
 };
@@ -59,6 +60,7 @@ struct Kinetic {
 
 struct Spectra {
   double largest = 0;                     // over particles and blocks
+  std::vector<double> largest_of;         // per block, over the particles
   std::vector<std::vector<double>> mean;  // per block [r], descending, averaged over the particles
 };
 
@@ -66,8 +68,7 @@ struct Spectra {
 template <class T>
 class System {
  public:
-  // One geometry a block of the layout. Throws ConfigError for noise (not available in this
-  // version) and ShapeError for a wrong number of geometries.
+  // One geometry a block of the layout. Throws ShapeError for a wrong number of geometries.
   // `ranks` are the processes that share the particles (none: this one alone).
   System(Layout layout, std::unique_ptr<Objective<T>> objective,
          std::vector<BlockGeometry<T>> geometries, const DynamicsOptions& dynamics,
@@ -95,6 +96,9 @@ class System {
   // orthogonally invariant.
   Outcome potentials(const Matrix<T>& P, std::span<const double> scales,
                      std::span<double> means) const;
+  // The largest curvature of the kinetic energy gamma K = sum weight Phi; none where it is not
+  // smooth.
+  std::optional<double> hessian_bound() const;
   // How often force() was called: what an integrator's cost is counted in.
   std::int64_t forces() const;
   // Singular values of every particle's blocks; NaN where an entry is not finite.

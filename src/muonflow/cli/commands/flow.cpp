@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/flow_records.hpp"
 #include "muonflow/cli/flow_setup.hpp"
 #include "muonflow/cli/interrupt.hpp"
 #include "muonflow/cli/progress.hpp"
@@ -28,6 +29,9 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kKeptCheckpoints = 2;
 
+// Statistics of the particles take two more matrices [N, d] at every record: up to this size of W.
+constexpr Index kMeasuredNumbers = Index{1} << 26;
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -41,24 +45,15 @@ class Recorder final : public flow::Observer<T> {
       : folder_(folder),
         options_(setup.options),
         problem_(problem),
+        events_(setup.options.record.spectra),
         progress_("flow", options_.times().steps(), done),
         start_step_(done),
         seconds_before_(seconds_before) {}
 
-  void record(const flow::System<T>& system, const flow::State<T>& state,
+  void record(const flow::System<T>&, const flow::State<T>& state,
               const flow::LedgerEntry& entry) override {
-    Json event = {{"kind", "flow"},
-                  {"step", entry.step},
-                  {"time", entry.time},
-                  {"objective", entry.objective},
-                  {"kinetic", entry.kinetic},
-                  {"energy", entry.energy},
-                  {"dissipated", entry.dissipated},
-                  {"ledger_error", entry.ledger_error},
-                  {"relative_ledger_error", entry.relative_ledger_error},
-                  {"momentum_op_norm", entry.momentum_op_norm},
-                  {"particle_distance", flow::particle_distance(state.W)}};
-    if (options_.record.spectra) event["momentum_spectrum"] = spectra_of(system, state);
+    auto event = events_.event(entry);
+    event["particle_distance"] = flow::particle_distance(state.W);
     folder_.event(event);
     folder_.metric(entry.step, "objective", entry.objective);
     folder_.metric(entry.step, "energy", entry.energy);
@@ -70,8 +65,10 @@ class Recorder final : public flow::Observer<T> {
     const double rate =
         static_cast<double>((cursor.step - start_step_) * problem_.system.layout().particles()) /
         std::max(1e-9, seconds_since(began_));
+    // Steps that choose their length count as many of the given one as fit into their time.
+    const auto done = static_cast<std::int64_t>(state.time / options_.integrator.step + 1e-6);
     progress_.update(
-        cursor.step,
+        done,
         fmt::format("t {:.4g} | J {:.4e} | E {:.4e} | ledger {:.1e} | {} particles/s", state.time,
                     ledger.objective, ledger.energy, ledger.relative_error(), thousands(rate)));
     if (interrupted()) return false;
@@ -95,27 +92,51 @@ class Recorder final : public flow::Observer<T> {
   Progress& progress() { return progress_; }
 
  private:
-  static Json spectra_of(const flow::System<T>& system, const flow::State<T>& state) {
-    const auto spectra = system.spectra(state.M);
-    const auto& blocks = system.layout().blocks();
-    if (blocks.size() == 1) return spectra.mean.front();
-    Json by_name = Json::object();
-    for (std::size_t b = 0; b < blocks.size(); ++b) by_name[blocks[b].name] = spectra.mean[b];
-    return by_name;
-  }
-
   record::RunFolder& folder_;
   const flow::FlowOptions& options_;
   const flow::Problem<T>& problem_;
+  FlowEvents events_;
   Progress progress_;
   std::int64_t start_step_;
   double seconds_before_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
+// The fitted rate and the certificate, from the records; the latter's records are events too.
+template <class T>
+void certify(const flow::Problem<T>& problem, const FlowSetup& setup, record::RunFolder& folder,
+             Json& summary) {
+  const auto& system = problem.system;
+  const auto infimum = system.objective().infimum();
+  summary["infimum"] = nullptr;
+  if (!infimum) {
+    summary["certificate_note"] = "the infimum of the objective is not known";
+    return;
+  }
+  summary["infimum"] = *infimum;
+  const auto run = record::RunReader::open(folder.path());
+  const auto energies = run.series("flow", "time", "energy");
+  if (const auto fit = flow::fit_rate(energies.x, energies.y, *infimum)) {
+    summary["fitted_rate"] = fit->rate;
+    summary["fitted_rate_interval"] = {fit->low, fit->high};
+    summary["fitted_rate_times"] = {fit->from, fit->to};
+  }
+  const auto certificate =
+      flow::certify(certificate_samples(run, *infimum), {.gamma = system.gamma(),
+                                                         .inertial = system.inertial(),
+                                                         .step = setup.options.integrator.step,
+                                                         .hessian_bound = system.hessian_bound()});
+  const auto& geometry = *setup.options.geometry;
+  const bool smoothed = geometry.at("kind") == "smoothed_nuclear";
+  summary["certificate"] = to_json(certificate, smoothed ? geometry.at("weight").get<double>() : 0);
+  if (!certificate.unavailable.empty()) summary["certificate_note"] = certificate.unavailable;
+  for (const auto& event : certificate_events(certificate)) folder.event(event);
+}
+
 template <class T>
 Json summary_of(const flow::Problem<T>& problem, const flow::Cursor& cursor,
-                const flow::LedgerEntry& last, const fs::path& folder, double seconds) {
+                const flow::LedgerEntry& last, const FlowSetup& setup, record::RunFolder& folder,
+                double seconds) {
   const auto& info = problem.integrator->info();
   Json summary = {{"ending", "finished"},
                   {"steps", cursor.step},
@@ -139,16 +160,7 @@ Json summary_of(const flow::Problem<T>& problem, const flow::Cursor& cursor,
                   {"fitted_rate_interval", nullptr},
                   {"certificate", nullptr},
                   {"wall_seconds", seconds}};
-  const auto energies = record::RunReader::open(folder).series("flow", "time", "energy");
-  summary["infimum"] = nullptr;
-  if (const auto infimum = problem.system.objective().infimum()) {
-    summary["infimum"] = *infimum;
-    if (const auto fit = flow::fit_rate(energies.x, energies.y, *infimum)) {
-      summary["fitted_rate"] = fit->rate;
-      summary["fitted_rate_interval"] = {fit->low, fit->high};
-      summary["fitted_rate_times"] = {fit->from, fit->to};
-    }
-  }
+  certify(problem, setup, folder, summary);
   return summary;
 }
 
@@ -259,12 +271,15 @@ class Flow final : public Command {
     std::fflush(stdout);
     catch_interrupts();
     Recorder<T> recorder(folder, setup, problem, cursor.step, from.seconds);
-    const auto result = flow::simulate<T>(setup.options.times(), problem.system,
-                                          *problem.integrator, problem.state, cursor, recorder);
+    auto times = setup.options.times();
+    times.statistics = setup.options.record.spectra || problem.state.W.size() <= kMeasuredNumbers;
+    const auto result = flow::simulate<T>(times, problem.system, *problem.integrator, problem.state,
+                                          cursor, recorder);
     recorder.progress().finish();
     switch (result.ended) {
       case flow::Ended::failed:
-        end_event(folder, cursor.step, "non-finite");
+        end_event(folder, cursor.step,
+                  result.outcome.status == Status::not_converged ? "not-converged" : "non-finite");
         fail_at(path.string(), result.last, result.outcome,
                 "its state was not saved; a smaller step may help");
       case flow::Ended::cancelled:
@@ -280,8 +295,9 @@ class Flow final : public Command {
     }
     if (setup.options.run.checkpoint_every) recorder.save(problem.state, cursor);
     write_safetensors(path / "state.safetensors", flow::state_tensors(problem.state));
+    const auto summary =
+        summary_of(problem, cursor, result.last, setup, folder, recorder.seconds());
     end_event(folder, cursor.step, "finished");
-    const auto summary = summary_of(problem, cursor, result.last, path, recorder.seconds());
     folder.summary(summary);
     print_result(summary);
     return 0;
@@ -345,6 +361,11 @@ class Flow final : public Command {
       fmt::print("rate       {:.4g}, 95% [{:.4g}, {:.4g}]\n", summary["fitted_rate"].get<double>(),
                  summary["fitted_rate_interval"][0].get<double>(),
                  summary["fitted_rate_interval"][1].get<double>());
+    }
+    if (!summary["certificate"].is_null()) {
+      fmt::print("{}", certificate_text(summary["certificate"]));
+    } else {
+      fmt::print("certified  nothing: {}\n", summary.value("certificate_note", "no records"));
     }
   }
 

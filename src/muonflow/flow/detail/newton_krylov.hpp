@@ -4,7 +4,7 @@
 // 2003.)
 //
 // Matrices [N, d] are the vectors; no Jacobian is stored, only the Krylov basis. All sums are made
-// in a fixed order in double.
+// in a fixed order in double, over all ranks.
 #pragma once
 
 #include <cmath>
@@ -36,22 +36,22 @@ class NewtonKrylov {
   // solution, so that what it left behind belongs to it. goal() -> NewtonGoal.
   // not_converged: x is the best iterate.
   template <class Residual, class Goal>
-  Outcome solve(const Residual& residual, const Goal& goal_of, const NewtonOptions& options,
-                Matrix<T>& x) {
+  Outcome solve(const System<T>& system, const Residual& residual, const Goal& goal_of,
+                const NewtonOptions& options, Matrix<T>& x) {
     if (auto o = residual(x, F_); !o.ok()) return o;
-    double size = norm(F_);
+    double size = norm(system, F_);
     const NewtonGoal asked = goal_of();
     const double wanted =
         std::max(options.tolerance * asked.scale, std::max(asked.roundoff, kEps * asked.scale));
     for (std::int64_t k = 0; k < options.max_iterations; ++k) {
       if (size <= wanted) return {};
-      if (auto o = gmres(residual, x, size); !o.ok()) return o;
+      if (auto o = gmres(system, residual, x, size); !o.ok()) return o;
       const double before = size;
       double length = 1;
       for (;;) {
         add_scaled(x, static_cast<T>(length), step_, trial_);
         const auto outcome = residual(trial_, F_);
-        size = outcome.ok() ? norm(F_) : std::numeric_limits<double>::infinity();
+        size = outcome.ok() ? norm(system, F_) : std::numeric_limits<double>::infinity();
         if (size <= (1 - 1e-4 * length) * before) break;
         length /= 2;
         if (length < kShortest) return {.status = Status::not_converged};
@@ -70,23 +70,24 @@ class NewtonKrylov {
 
   // step_ <- approximate solution of F'(x) step = -F(x), where F_ = F(x) has norm `size`.
   template <class Residual>
-  Outcome gmres(const Residual& residual, const Matrix<T>& x, double size) {
+  Outcome gmres(const System<T>& system, const Residual& residual, const Matrix<T>& x,
+                double size) {
     const double goal = kLinear * size;
     basis_.resize(1);
     combine(static_cast<T>(-1 / size), F_, T{0}, F_, basis_[0]);
     std::vector<std::vector<double>> h;  // columns of the Hessenberg matrix, rotated
     std::vector<double> cosine, sine, g{size};
-    const double reach = std::sqrt(kEps) * (1 + norm(x));
+    const double reach = std::sqrt(kEps) * (1 + norm(system, x));
     for (std::size_t j = 0; j < kBasis; ++j) {
       add_scaled(x, static_cast<T>(reach), basis_[j], trial_);
       if (auto o = residual(trial_, image_); !o.ok()) return o;
       combine(static_cast<T>(1 / reach), image_, static_cast<T>(-1 / reach), F_, image_);
       auto& column = h.emplace_back();
       for (std::size_t i = 0; i <= j; ++i) {
-        column.push_back(inner(image_, basis_[i]));
+        column.push_back(inner(system, image_, basis_[i]));
         add_scaled(image_, static_cast<T>(-column[i]), basis_[i], image_);
       }
-      const double rest = norm(image_);
+      const double rest = norm(system, image_);
       for (std::size_t i = 0; i < j; ++i) {
         const double upper = column[i], lower = column[i + 1];
         column[i] = cosine[i] * upper + sine[i] * lower;

@@ -9,14 +9,14 @@
 
 #include "muonflow/core/matrix.hpp"
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/flow/system.hpp"
 
 namespace muonflow::flow::detail {
 
-// sum of term(k) over the elements of a matrix of this size.
-template <class T, class Term>
-double sum_over_elements(const Matrix<T>& like, const Term& term) {
+// sum of term(k) over k < size.
+template <class Term>
+double sum_over_elements(std::int64_t size, const Term& term) {
   constexpr std::int64_t kPiece = 1 << 13;
-  const std::int64_t size = like.size();
   const std::int64_t pieces = (size + kPiece - 1) / kPiece;
   std::vector<double> partial(static_cast<std::size_t>(pieces));
   parallel_for(pieces, 2, [&](std::int64_t begin, std::int64_t end) {
@@ -31,18 +31,23 @@ double sum_over_elements(const Matrix<T>& like, const Term& term) {
   return total;
 }
 
-// <x, y>; not finite where an entry is not.
+// <x, y> over the particles of all ranks; not finite where an entry is not. A matrix may have one
+// row more than the system has particles here: numbers that all ranks have, which count once.
 template <class T>
-double inner(const Matrix<T>& x, const Matrix<T>& y) {
+double inner(const System<T>& system, const Matrix<T>& x, const Matrix<T>& y) {
   const T* const a = x.data();
   const T* const b = y.data();
-  return sum_over_elements(
-      x, [=](std::int64_t k) { return static_cast<double>(a[k]) * static_cast<double>(b[k]); });
+  const bool extra = x.rows() > system.layout().particles();
+  const std::int64_t own = extra && system.ranks().rank() > 0 ? x.size() - x.cols() : x.size();
+  double sum = sum_over_elements(
+      own, [=](std::int64_t k) { return static_cast<double>(a[k]) * static_cast<double>(b[k]); });
+  system.sum_over_ranks({&sum, 1});
+  return sum;
 }
 
 template <class T>
-double norm(const Matrix<T>& x) {
-  return std::sqrt(inner(x, x));
+double norm(const System<T>& system, const Matrix<T>& x) {
+  return std::sqrt(inner(system, x, x));
 }
 
 }  // namespace muonflow::flow::detail

@@ -46,6 +46,7 @@ class DiscreteGradient final : public Integrator<T> {
       .order = 2,
       .gradients_per_step = 12,  // typical: a few Newton steps of a few products each
       .momentum_free = true,
+      .shares = true,
       .closes_ledger = true,
       .dissipation = "the kinetic energy lost in the two exactly damped half steps",
       .cite = "Gonzalez 1996; arXiv:2605.23871"};
@@ -141,7 +142,7 @@ class DiscreteGradient final : public Integrator<T> {
       return outcome;
     };
     return solver_.solve(
-        F, [&] { return goal(system, h, state); }, newton_, P_);
+        system, F, [&] { return goal(system, h, state); }, newton_, P_);
   }
 
   // Follows the solutions from h = 0 by pseudo-arclength (H. Keller 1977): the unknowns are P_ and
@@ -154,8 +155,10 @@ class DiscreteGradient final : public Integrator<T> {
     const Index particles = state.W.rows();
     const auto& start = system.inertial() ? P_0_ : state.W;
     // h in the units of the unknown, so that the curve's slope is of order 1.
-    const double unit = system.inertial() ? system.gamma() * detail::norm(state.G)
-                                          : std::sqrt(static_cast<double>(state.W.size()));
+    const double unit =
+        system.inertial()
+            ? system.gamma() * detail::norm(system, state.G)
+            : std::sqrt(static_cast<double>(system.layout().total() * system.layout().width()));
     Matrix<T> before = raised(start, 0), at, chord, next;
     double first = h;
     Outcome outcome{.status = Status::not_converged};
@@ -169,7 +172,7 @@ class DiscreteGradient final : public Integrator<T> {
     double stride = 0;
     for (int k = 0; k < kPoints; ++k) {
       detail::add_scaled(at, T{-1}, before, chord);
-      const double length = detail::norm(chord);
+      const double length = detail::norm(system, chord);
       detail::combine(static_cast<T>(1 / length), chord, T{0}, chord, chord);
       if (stride == 0) stride = length;
       detail::add_scaled(at, static_cast<T>(stride), chord, next);
@@ -177,7 +180,7 @@ class DiscreteGradient final : public Integrator<T> {
       double cosine = 0;  // between the last chord and the new one
       if (outcome.ok()) {
         detail::add_scaled(next, T{-1}, at, difference_);
-        cosine = detail::inner(difference_, chord) / detail::norm(difference_);
+        cosine = detail::inner(system, difference_, chord) / detail::norm(system, difference_);
       }
       if (cosine < kLeastCosine) {
         stride /= 3;
@@ -214,7 +217,7 @@ class DiscreteGradient final : public Integrator<T> {
       into = raised(F_, 0);
       detail::add_scaled(x, T{-1}, plane, difference_);
       into.row(particles) = x.row(particles);
-      into(particles, 0) = static_cast<T>(detail::inner(difference_, chord));
+      into(particles, 0) = static_cast<T>(detail::inner(system, difference_, chord));
       return outcome;
     };
     // A stride that is too long should be found out quickly; shorter ones are cheap.
@@ -222,7 +225,7 @@ class DiscreteGradient final : public Integrator<T> {
         .tolerance = newton_.tolerance,
         .max_iterations = std::min<std::int64_t>(8, newton_.max_iterations)};
     return solver_.solve(
-        F, [&] { return goal(system, length, state); }, brief, next);
+        system, F, [&] { return goal(system, length, state); }, brief, next);
   }
 
   // x with a row below it that holds one number.
@@ -241,20 +244,20 @@ class DiscreteGradient final : public Integrator<T> {
 
   // From what the last residual left: rounding of W, M and of the values enters through the forces.
   detail::NewtonGoal goal(const System<T>& system, double h, const State<T>& state) {
-    const double root_n = std::sqrt(static_cast<double>(state.W.rows()));
+    const double root_n = std::sqrt(static_cast<double>(system.layout().total()));
     detail::add_scaled(G_, T{-1}, state.G, difference_);
-    const double turn = detail::norm(difference_);
+    const double turn = detail::norm(system, difference_);
     detail::add_scaled(system.inertial() ? W_ : P_, T{-1}, state.W, difference_);
-    const double moved = detail::norm(difference_);
+    const double moved = detail::norm(system, difference_);
     const double steepness = moved > 0 ? turn / moved : 0;
-    const double force = detail::norm(state.G) + detail::norm(G_);
-    const double blur = 8 * kEps * (force + steepness * detail::norm(state.W)) +
+    const double force = detail::norm(system, state.G) + detail::norm(system, G_);
+    const double blur = 8 * kEps * (force + steepness * detail::norm(system, state.W)) +
                         root_n * objective_correction_.noise;
     if (!system.inertial()) {
-      const double scale = detail::norm(state.W) + h * detail::norm(V_);
+      const double scale = detail::norm(system, state.W) + h * detail::norm(system, V_);
       return {.scale = scale, .roundoff = 4 * kEps * scale + h * blur};
     }
-    const double scale = detail::norm(P_0_) + system.gamma() * h * force;
+    const double scale = detail::norm(system, P_0_) + system.gamma() * h * force;
     const double blurred_velocity = root_n * kinetic_correction_.noise;
     return {.scale = scale,
             .roundoff =
@@ -264,14 +267,14 @@ class DiscreteGradient final : public Integrator<T> {
   // F = P_1 - P_0 - gamma h DJ(W_0, W_1(P_1)); leaves W_, G_, objective_, kinetic_.
   Outcome inertial_residual(const System<T>& system, double h, const State<T>& state,
                             const Matrix<T>& P, bool decide, Matrix<T>& F) {
-    const auto particles = static_cast<double>(P.rows());
+    const auto particles = static_cast<double>(system.layout().total());
     if (auto o = system.velocity(P, V_, kinetic_); !o.ok()) return o;
     detail::add_scaled(P, T{-1}, P_0_, difference_);
     detail::add_scaled(V_, T{1}, V_0_, V_);
     const double rise = kinetic_.potential - kinetic_0_.potential;
-    kinetic_correction_.set(rise - detail::inner(V_, difference_) / (2 * particles),
-                            kinetic_.potential + kinetic_0_.potential + size_of(V_, P),
-                            detail::inner(difference_, difference_) / particles, decide);
+    kinetic_correction_.set(rise - detail::inner(system, V_, difference_) / (2 * particles),
+                            kinetic_.potential + kinetic_0_.potential + size_of(system, V_, P),
+                            detail::inner(system, difference_, difference_) / particles, decide);
     detail::combine(T{0.5}, V_, static_cast<T>(kinetic_correction_.c), difference_, V_);
     detail::add_scaled(state.W, -static_cast<T>(h), V_, W_);  // (2)
     if (auto o = objective_gradient(system, state, W_, decide); !o.ok()) return o;
@@ -294,22 +297,23 @@ class DiscreteGradient final : public Integrator<T> {
   // mean_G_ <- DJ(W_0, W); leaves G_ and objective_ at W.
   Outcome objective_gradient(const System<T>& system, const State<T>& state, const Matrix<T>& W,
                              bool decide) {
-    const auto particles = static_cast<double>(W.rows());
+    const auto particles = static_cast<double>(system.layout().total());
     if (auto o = system.force(W, G_, objective_); !o.ok()) return o;
     detail::add_scaled(W, T{-1}, state.W, difference_);
     detail::add_scaled(G_, T{1}, state.G, mean_G_);
     const double rise = objective_ - state.objective;
     objective_correction_.set(
-        rise - detail::inner(mean_G_, difference_) / (2 * particles),
-        std::abs(objective_) + std::abs(state.objective) + size_of(mean_G_, W),
-        detail::inner(difference_, difference_) / particles, decide);
+        rise - detail::inner(system, mean_G_, difference_) / (2 * particles),
+        std::abs(objective_) + std::abs(state.objective) + size_of(system, mean_G_, W),
+        detail::inner(system, difference_, difference_) / particles, decide);
     detail::combine(T{0.5}, mean_G_, static_cast<T>(objective_correction_.c), difference_, mean_G_);
     return {};
   }
 
   // What rounding of x alone, at which the gradient is g / 2, changes in a value, over epsilon.
-  static double size_of(const Matrix<T>& g, const Matrix<T>& x) {
-    return detail::norm(g) * detail::norm(x) / static_cast<double>(2 * x.rows());
+  static double size_of(const System<T>& system, const Matrix<T>& g, const Matrix<T>& x) {
+    return detail::norm(system, g) * detail::norm(system, x) /
+           static_cast<double>(2 * system.layout().total());
   }
 
   // P_ <- the leapfrog's P_1; in momentum-free dynamics an Euler step.

@@ -24,6 +24,7 @@ class MuonIntegrator final : public Integrator<T> {
                                         .gradients_per_step = 1,
                                         .momentum_free = true,
                                         .shares = true,
+                                        .noise = true,
                                         .dissipation = "h mean <M_{k+1}, grad Phi(M_{k+1})>",
                                         .cite = "arXiv:2605.23871"};
 
@@ -38,6 +39,10 @@ class MuonIntegrator final : public Integrator<T> {
                          .expected = "a step of at most 1/gamma = " + shortest(1 / system.gamma()),
                          .found = shortest(step)});
     }
+  }
+
+  double longest_step(const System<T>& system) const override {
+    return system.inertial() ? 1 / system.gamma() : Integrator<T>::longest_step(system);
   }
 
   StepOutcome step(const System<T>& system, double h, State<T>& state) override {

@@ -1,9 +1,10 @@
 #include "muonflow/flow/integrators/reference.hpp"
 
 #include <algorithm>
+#include <boost/numeric/odeint/algebra/range_algebra.hpp>
 #include <boost/numeric/odeint/stepper/controlled_runge_kutta.hpp>
-#include <boost/numeric/odeint/stepper/generation.hpp>
 #include <boost/numeric/odeint/stepper/runge_kutta_fehlberg78.hpp>
+#include <cmath>
 #include <type_traits>
 
 #include "muonflow/flow/detail/elementwise.hpp"
@@ -11,6 +12,40 @@
 namespace muonflow::flow {
 
 namespace odeint = boost::numeric::odeint;
+
+namespace {
+
+// The largest local error over tolerance (1 + |y| + |y'| dt), of the particles of all ranks: they
+// must take the same steps.
+class ErrorOverRanks {
+ public:
+  using value_type = double;
+
+  ErrorOverRanks(double tolerance, dist::Communicator& ranks)
+      : tolerance_(tolerance), ranks_(&ranks) {}
+
+  template <class Algebra, class Vector>
+  double error(Algebra&, const Vector& y, const Vector& slope, const Vector& error,
+               double dt) const {
+    double largest = 0;
+    for (std::size_t k = 0; k < y.size(); ++k) {
+      const double allowed = tolerance_ * (1 + std::abs(y[k]) + std::abs(dt * slope[k]));
+      const double ratio = std::abs(error[k]) / allowed;
+      // Not finite: far too large.
+      largest = std::max(largest, std::isfinite(ratio) ? ratio : kTooLarge);
+    }
+    ranks_->max({&largest, 1});
+    return largest;
+  }
+
+ private:
+  static constexpr double kTooLarge = 1e30;
+
+  double tolerance_;
+  dist::Communicator* ranks_;
+};
+
+}  // namespace
 
 template <class T>
 Reference<T>::Reference(const IntegratorOptions& options)
@@ -62,8 +97,9 @@ StepOutcome Reference<T>::step(const System<T>& system, double h, State<T>& stat
   std::copy(state.M.data(), state.M.data() + size, y_.begin() + size);
   y_.back() = 0;
 
-  auto stepper =
-      odeint::make_controlled(tolerance_, tolerance_, odeint::runge_kutta_fehlberg78<Vector>());
+  using Stepper = odeint::runge_kutta_fehlberg78<Vector>;
+  odeint::controlled_runge_kutta<Stepper, ErrorOverRanks> stepper(
+      ErrorOverRanks(tolerance_, system.ranks()));
   const auto f = [&](const Vector& y, Vector& slope, double) { derivative(system, y, slope); };
   double t = 0, dt = h;
   while (h - t > kShortest * h) {

@@ -26,6 +26,7 @@ class Reference final : public Integrator<T> {
       .order = 8,
       .gradients_per_step = 14,  // one of its own steps, and the force at the end
       .momentum_free = true,
+      .shares = true,
       .controls_error = true,
       .dissipation = "the rate <M, grad Phi(M)> integrated as one more component",
       .cite = "Fehlberg 1968; Boost.Odeint"};

@@ -38,6 +38,7 @@ class Relaxed final : public Integrator<T> {
       .order = 2,
       .gradients_per_step = 4,  // the leapfrog's, and about three for the root
       .momentum_free = false,
+      .shares = true,
       .relaxes_time = true,
       .closes_ledger = true,
       .dissipation = "the kinetic energy lost in the two exactly damped parts of the relaxed step",
@@ -132,8 +133,9 @@ class Relaxed final : public Integrator<T> {
     detail::add_scaled(P_, T{-1}, P_start_, dP_);
     if (auto o = system.velocity(P_, V_, kinetic); !o.ok()) return o;
     potential_ = kinetic.potential;
-    const auto particles = static_cast<double>(state.W.rows());
-    slope_ = (detail::inner(G_, dW_) + detail::inner(V_, dP_) / system.gamma()) / particles;
+    const auto particles = static_cast<double>(system.layout().total());
+    slope_ = (detail::inner(system, G_, dW_) + detail::inner(system, V_, dP_) / system.gamma()) /
+             particles;
     return {};
   }
 
@@ -141,12 +143,12 @@ class Relaxed final : public Integrator<T> {
   Outcome solve(const System<T>& system, const State<T>& state, double& theta) {
     const double gamma = system.gamma();
     // What rounding of W and P and the sums behind J and Phi can change in E.
-    const auto particles = static_cast<double>(state.W.rows());
+    const auto particles = static_cast<double>(system.layout().total());
     const double rounding =
-        kEps *
-        (std::abs(state.objective) + std::abs(objective_) + potential_ / gamma +
-         (detail::norm(G_) * detail::norm(W_) + detail::norm(V_) * detail::norm(P_) / gamma) /
-             particles);
+        kEps * (std::abs(state.objective) + std::abs(objective_) + potential_ / gamma +
+                (detail::norm(system, G_) * detail::norm(system, W_) +
+                 detail::norm(system, V_) * detail::norm(system, P_) / gamma) /
+                    particles);
     const double at_one = objective_ + potential_ / gamma - target_;
     if (std::abs(at_one) <= 2 * rounding) return {};
 
@@ -174,7 +176,7 @@ class Relaxed final : public Integrator<T> {
       defect = objective_ + potential_ / gamma - target_;
       return {};
     };
-    const double slope = detail::inner(V_, P_) / gamma / particles;
+    const double slope = detail::inner(system, V_, P_) / gamma / particles;
     potential_ = potential;
     outcome = find_root(along_momentum, at_one, slope, rounding, sigma);
     if (outcome.ok()) detail::combine(static_cast<T>(sigma), P_, T{0}, P_, P_);
