@@ -306,7 +306,7 @@ class Flow final : public Command {
   record::RunFolder create(const FlowSetup& setup, const fs::path& path) const {
     const auto blas = linalg::diagnose_blas(false);
     auto manifest = record::make_manifest(
-        "flow", "muonflow flow " + config_, to_json(setup.options), setup.options.particles.seed,
+        "flow", "muonflow flow " + config_, muonflow::to_json(setup.options), setup.options.particles.seed,
         {{"openblas", blas.openblas_config}, {"core", blas.openblas_core}});
     manifest["references"] = references(setup.options);
     return record::RunFolder::create(path, manifest, setup.to_toml());
