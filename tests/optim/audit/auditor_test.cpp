@@ -167,6 +167,18 @@ TEST(Auditor, AMicroBatchThatIsForgotten) {
   EXPECT_MENTIONS(loop.line(), "w0: gradient between micro-batches");
 }
 
+TEST(Auditor, GradientsThatAreNotCleared) {
+  Loop loop;
+  loop.backward(1);
+  loop.backward(2);
+  EXPECT_TRUE(loop.run.optimizer->step().outcome.ok());
+  EXPECT_EQ(loop.line(), "");
+  loop.backward(3);
+  loop.backward(4);
+  EXPECT_TRUE(loop.run.optimizer->step().outcome.ok());
+  EXPECT_MENTIONS(loop.line(), ": gradient before the first micro-batch");
+}
+
 TEST(Auditor, AStaleGradient) {
   Loop loop;
   loop.backward(1);

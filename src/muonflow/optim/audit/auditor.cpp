@@ -148,15 +148,21 @@ void Auditor<T>::choose(const Optimizer<T>& optimizer) {
 
 template <class T>
 void Auditor<T>::before_backward(Optimizer<T>& optimizer) {
-  if (!due(optimizer) || backward_passes_ == 0) return;
+  if (!due(optimizer)) return;
   const double begin = now();
   for (auto& w : watched_) {
     const auto& parameter = optimizer.parameters()[w.index];
     if (!parameter.gradient) continue;
-    if (!same_bits(copied(detail::gradient_rows(parameter)), w.sum)) {
-      const auto& row = optimizer.routing().rows[w.index];
-      pending_.checks.push_back(failed(row.tensor, row.rule, "gradient between micro-batches", 0, 1,
-                                       "what earlier micro-batches added was changed"));
+    const auto& row = optimizer.routing().rows[w.index];
+    const auto tell = [&](const char* quantity, const char* note) {
+      pending_.checks.push_back(failed(row.tensor, row.rule, quantity, 0, 1, note));
+    };
+    if (backward_passes_ == 0) {
+      if (!detail::gradient_rows(parameter).isZero(0)) {
+        tell("gradient before the first micro-batch", "what was there before was not cleared");
+      }
+    } else if (!same_bits(copied(detail::gradient_rows(parameter)), w.sum)) {
+      tell("gradient between micro-batches", "what earlier micro-batches added was changed");
     }
   }
   opened_ += now() - begin;

@@ -58,7 +58,7 @@ class Auditor final : public StepObserver<T> {
  public:
   explicit Auditor(const AuditOptions& options, const AuditedRun& run = {});
 
-  // Around the backward pass of each micro-batch, where gradients add up in place.
+  // Around the backward pass of each micro-batch, where gradients add up in place, from zero.
   void before_backward(Optimizer<T>& optimizer);
   void after_backward(Optimizer<T>& optimizer);
   // The same for loops that overwrite the gradients: this one's is in the buffers.

@@ -335,7 +335,7 @@ std::vector<AuditCheck> judge(const Case& one) {
     const double size = one.W1.cwiseAbs().cwiseMax(one.scene.W.cwiseAbs()).norm();
     const Real all = one.W1 - one.scene.W + f.a_expected * f.C + f.b_expected * e.D;
     checks.push_back(off(one, "direction",
-                         gap.bound > kBlind ? "the step is below the rounding of the weights"
+                         gap.bound > kBlind ? "rounding of weights and state leaves it open"
                                             : "most of it is open to rounding"));
     checks.push_back(
         compared(one, "size of the change", 0, all.norm() / std::max(size, 1e-300),

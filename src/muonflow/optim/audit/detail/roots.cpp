@@ -174,12 +174,8 @@ void expect_gram_root(const Scene& s, Expected& e) {
   e.fields.push_back(std::move(claim));
   const double part =
       std::min(0.5, 2 * s.unit * static_cast<double>(std::max(s.G.rows(), s.G.cols())));
-  double nearest = 0;  // eigenvalues close to the cutoff: rounding decides
-  const Root root = root_of(C, s.unit, [&](double x, double top) {
-    const double cutoff = part * top;
-    if (top > 0 && x > cutoff / 2 && x < 2 * cutoff) nearest = 1;
-    return x > cutoff ? 1 / std::sqrt(x) : 0.0;
-  });
+  const Root root = root_of(
+      C, s.unit, [&](double x, double top) { return x > part * top ? 1 / std::sqrt(x) : 0.0; });
   e.Q = a.M;
   e.D = left ? product(root.P, a.M) : product(a.M, root.P);
   const double norm = e.D.norm();
@@ -187,7 +183,6 @@ void expect_gram_root(const Scene& s, Expected& e) {
   const double doubt = norm > 0 ? open / norm : 0;
   const double size = 0.2 * std::sqrt(static_cast<double>(e.D.size()));
   if (norm > 0) e.D *= size / std::max(norm, eps);
-  if (nearest > 0) e.off = "an eigenvalue of C is at the cutoff of its pseudo-inverse";
   e.slack.setConstant(e.D.rows(), e.D.cols(), (2 * doubt + 64 * s.unit) * 0.2);
 }
 
@@ -211,6 +206,17 @@ Real out_of(const Real& L, const Real& x, const Real& R) {
 Real state_or_empty(const RealFields& fields, const std::string& name) {
   const auto it = fields.find(name);
   return it == fields.end() ? Real() : it->second;
+}
+
+// What two products with bases may leave in an entry: their sums run over its row and its column,
+// whose largest entries may be elsewhere.
+Real turning_slack(const Scene& s, const Real& x) {
+  const auto spread = static_cast<double>(std::max(x.rows(), x.cols()));
+  const double rms = x.norm() / std::sqrt(static_cast<double>(std::max<Index>(1, x.size())));
+  const Vector<double> rows = x.rowwise().norm().cwiseSqrt();
+  const Vector<double> cols = x.colwise().norm().transpose().cwiseSqrt();
+  const double unit = 4 * s.unit * std::sqrt(spread);
+  return (unit * rows * cols.transpose()).array() + (2 * unit * rms + 1e-37);
 }
 
 // The basis after a refresh, judged without making it again: orthonormal, and such that
@@ -312,15 +318,12 @@ void expect_adam_in_bases(const Scene& s, Expected& e) {
   }
   const Real turned = into(QL, s.G, QR);
   const auto spread = static_cast<double>(std::max(m, n));
-  const double rms = turned.norm() / std::sqrt(static_cast<double>(turned.size()));
-  // The entries of the turned gradient carry the rounding of two products.
-  const double doubt = 8 * s.unit * std::sqrt(spread) * rms;
+  const Real doubt = turning_slack(s, turned);
   const Real M = b1 * M0 + (1 - b1) * turned;
   const Real V = b2 * V0 + (1 - b2) * turned.cwiseAbs2();
-  const Real M_slack =
-      rounding(s, b1 * M0.cwiseAbs() + turned.cwiseAbs()).array() + (1 - b1) * doubt;
+  const Real M_slack = rounding(s, b1 * M0.cwiseAbs() + turned.cwiseAbs()) + (1 - b1) * doubt;
   const Real V_slack = rounding(s, b2 * V0 + turned.cwiseAbs2()).array() +
-                       (1 - b2) * doubt * (2 * turned.cwiseAbs().array() + doubt);
+                       (1 - b2) * doubt.array() * (2 * turned.cwiseAbs().array() + doubt.array());
   const bool refresh = s.t % every == 0;
   Real M_used = M, V_used = V;
   bool known = false;
@@ -348,9 +351,8 @@ void expect_adam_in_bases(const Scene& s, Expected& e) {
     e.fields.push_back({"exp_avg_sq", sorted, sorted_slack});
     if (QL1.size() || QR1.size() || (QL.size() == 0 && QR.size() == 0)) {
       const Real kept = into(QL1, out_of(QL, M, QR), QR1);
-      const double size = kept.norm() / std::sqrt(static_cast<double>(kept.size()));
-      Real slack =
-          Real::Constant(m, n, 16 * s.unit * std::sqrt(spread) * size + (1 - b1) * doubt + 1e-30);
+      // Of what is turned, too: it carries the rounding of the gradient's own turn.
+      const Real slack = turning_slack(s, kept) + turning_slack(s, M) + M_slack;
       e.fields.push_back({"exp_avg", kept, slack});
     }
   }
