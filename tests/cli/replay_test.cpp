@@ -78,6 +78,9 @@ TEST_F(ReplayCommandTest, WrongRequestsExitWithTwo) {
   expect_refusal(replay(input, "muon", R"({"lr": 1, "momentum": 1.5})"), 2, "[0, 1)");
   expect_refusal(replay(input, "muon", R"({"momentum": 0.9})"), 2, "lr");
   expect_refusal(replay(input, "muon", "{"), 2, "--options");
+  expect_refusal(
+      run({"replay", "--rule", "sgd", "--options", R"({"lr": 1})", "--input", "in.safetensors"}), 2,
+      "--output");
   expect_refusal(replay(recorded({6}, 1), "muon", R"({"lr": 1})"), 2, "w/a");
   EXPECT_TRUE(wrote_nothing());
 }
@@ -106,6 +109,36 @@ TEST_F(ReplayCommandTest, WrongFilesExitWithOne) {
                       "--output", "out.safetensors"}),
                  1, "in.safetensors");
   EXPECT_TRUE(wrote_nothing());
+}
+
+TEST_F(ReplayCommandTest, AuditsItsOwnStepsAndThoseOfOthers) {
+  const std::string options = R"({"lr": 0.1, "weight_decay": 0.1})";
+  const auto own = replay(recorded({6, 4}, 3), "muon", options, {"--audit"});
+  ASSERT_EQ(own.code, 0) << own.err;
+  for (const char* part :
+       {"polar error", "dual gap", "scale", "a, step 2", "3 steps, ", "0 failed"}) {
+    EXPECT_NE(own.out.find(part), std::string::npos) << part << " is not in " << own.out;
+  }
+  const std::vector<std::string> theirs{"replay",         "--rule",    "muon",
+                                        "--options",      options,     "--input",
+                                        "in.safetensors", "--audited", "out.safetensors"};
+  EXPECT_EQ(run(theirs).code, 0);
+  // A trajectory whose second step was clipped after the rule.
+  auto trajectory = read_safetensors(folder / "out.safetensors").tensors;
+  const auto before = trajectory.at("w/a/0").to<double>();
+  auto after = trajectory.at("w/a/1").to<double>();
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const double kept = 0.99 * before[i];
+    after[i] = kept + 0.2 * (after[i] - kept);
+  }
+  trajectory["w/a/1"] = make_tensor<double>({6, 4}, after);
+  write_safetensors(folder / "out.safetensors", trajectory);
+  const auto wrong = run(theirs);
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.err.find("a, step 1: audit: a: scale: expected 0.122474"), std::string::npos)
+      << wrong.err;
+  EXPECT_NE(wrong.err.find("shrunk after the rule"), std::string::npos) << wrong.err;
+  EXPECT_NE(wrong.out.find("FAILED"), std::string::npos) << wrong.out;
 }
 
 TEST_F(ReplayCommandTest, AnOutputThatCannotBeWritten) {

@@ -104,6 +104,54 @@ TEST(Replay, NamesMayHoldSlashes) {
   EXPECT_TRUE(replay(input, request("sgd", R"({"lr": 1})")).contains("w/x/y/0"));
 }
 
+TEST(Replay, AuditsEveryStepOfEveryTensor) {
+  auto r = request("muon", R"({"lr": 0.02, "weight_decay": 0.1})");
+  r.schedule.kind = ScheduleKind::linear;
+  std::vector<std::string> told;
+  r.on_audit = [&](const std::string& tensor, std::int64_t step, const AuditReport& report) {
+    EXPECT_TRUE(report.ok()) << report.to_text();
+    EXPECT_GE(report.judged(), 5);
+    told.push_back(tensor + " " + std::to_string(step));
+  };
+  const auto output = replay(two_steps(), r);
+  EXPECT_EQ(told, (std::vector<std::string>{"a 0", "a 1"}));
+
+  // The same trajectory from a file, then with a step that is too long.
+  told.clear();
+  audit_trajectory(two_steps(), output, r);
+  EXPECT_EQ(told.size(), 2u);
+  auto wrong = output;
+  auto weights = wrong.at("w/a/1").to<double>();
+  const auto before = wrong.at("w/a/0").to<double>();
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] += 0.5 * (weights[i] - before[i]);
+  wrong["w/a/1"] = make_tensor<double>({4, 6}, weights);
+  std::string line;
+  r.on_audit = [&](const std::string&, std::int64_t step, const AuditReport& report) {
+    if (!report.ok()) line = std::to_string(step) + " " + report.failure()->to_line();
+  };
+  audit_trajectory(two_steps(), wrong, r);
+  EXPECT_MENTIONS(line, "1 a: ");
+  wrong.erase("w/a/1");
+  EXPECT_MENTIONS(message_of<DataError>([&] { audit_trajectory(two_steps(), wrong, r); }),
+                  "w/a/1: missing in the trajectory");
+}
+
+TEST(Replay, AStateThatCannotBeIsNamed) {
+  auto input = two_steps();
+  input["s/a/exp_avg"] = filled({4, 6}, 1);
+  input["s/a/exp_avg_sq"] = filled({4, 6}, -1);
+  input["s/a/step"] = make_tensor<std::int64_t>({}, std::vector<std::int64_t>{3});
+  auto r = request("adamw", R"({"lr": 0.02, "betas": [0.9, 0.5]})");
+  std::string line;
+  r.on_audit = [&](const std::string&, std::int64_t, const AuditReport& report) {
+    if (line.empty() && !report.ok()) line = report.failure()->to_line();
+  };
+  auto theirs = two_steps();
+  theirs["w/a/0"] = theirs["w/a/1"] = filled({4, 6}, 1);
+  audit_trajectory(input, theirs, r);
+  EXPECT_MENTIONS(line, "exp_avg_sq before the step");
+}
+
 TEST(Replay, RefusesDataWithOneLineThatNamesFileAndTensor) {
   auto no_weights = two_steps();
   no_weights.erase("w/a");

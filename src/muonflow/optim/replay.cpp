@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/optim/audit/auditor.hpp"
 #include "muonflow/optim/optimizer.hpp"
 
 namespace muonflow::optim {
@@ -144,9 +145,51 @@ Optimizer<T> optimizer_for(const Parameter<T>& parameter, const ReplayRequest& r
   }
 }
 
+// Everything of every step, whatever it takes.
+AuditOptions all_of_it() {
+  constexpr std::int64_t kAll = 1'000'000'000;
+  return {.every = 1, .tensors = kAll, .matrices = kAll, .max_share = std::nullopt};
+}
+
+// A step of somebody else's trajectory: our optimizer moves the state, their weights are judged.
+template <class T>
+void step_of_others(const std::string& name, std::int64_t step, bool last,
+                    const ReplayRequest& request, Optimizer<T>& optimizer, double factor,
+                    const TensorMap& theirs, StepEvidence& evidence) {
+  const auto key = "w/" + name + "/" + std::to_string(step);
+  const auto found = theirs.find(key);
+  if (found == theirs.end()) throw DataError({.place = key, .what = "missing in the trajectory"});
+  if (found->second.shape != evidence.before.shape) {
+    throw ShapeError({.place = key,
+                      .expected = to_string(evidence.before.shape),
+                      .found = to_string(found->second.shape)});
+  }
+  const auto report = optimizer.step(factor);
+  if (!report.outcome.ok()) {
+    throw DataError({.place = key,
+                     .what = "step of rule '" + request.rule + "'",
+                     .expected = "finite weights",
+                     .found = std::string(to_string(report.outcome.status))});
+  }
+  evidence.after =
+      make_tensor<T>(evidence.before.shape, values_of<T>(found->second, "trajectory: " + key));
+  evidence.state_after = optimizer.state_of(name);
+  if (last) {  // what they kept
+    for (auto& [field, tensor] : evidence.state_after) {
+      const auto kept = theirs.find("s/" + name + "/" + field);
+      if (kept != theirs.end()) tensor = kept->second;
+    }
+  }
+  StepClaim claim{.route = optimizer.routing().rows.front(), .schedule = factor, .step = step};
+  const auto audited = audit(claim, evidence);
+  if (request.on_audit) request.on_audit(name, step, audited);
+}
+
+// With `theirs` the steps are judged by the weights found there, and nothing is given out.
 template <class T>
 void replay_one(const std::string& name, const Recorded& recorded, const ReplayRequest& request,
-                const RoutingOptions& options, TensorMap& output) {
+                const RoutingOptions& options, TensorMap* output,
+                const TensorMap* theirs = nullptr) {
   const Shape& shape = recorded.weights->shape;
   auto weights = values_of<T>(*recorded.weights, request.source + ": w/" + name);
   std::vector<T> gradient(weights.size());
@@ -158,27 +201,44 @@ void replay_one(const std::string& name, const Recorded& recorded, const ReplayR
                                     request, options);
   if (!recorded.state.empty()) optimizer.start_from(name, recorded.state, request.source);
   const auto total = static_cast<std::int64_t>(recorded.gradients.size());
+  Auditor<T> auditor(all_of_it(), {.schedule = request.schedule, .steps = total});
+  if (request.on_audit && !theirs) optimizer.observe(&auditor);
   for (const auto& [step, tensor] : recorded.gradients) {
     const auto place = request.source + ": g/" + name + "/" + std::to_string(step);
     const auto values = values_of<T>(*tensor, place);
     std::copy(values.begin(), values.end(), gradient.begin());
-    const auto report = optimizer.step(request.schedule.factor(step, total));
+    const double factor = request.schedule.factor(step, total);
+    if (theirs) {
+      StepEvidence evidence{.before = make_tensor<T>(shape, weights),
+                            .gradients = {make_tensor<T>(shape, gradient)},
+                            .state_before = optimizer.state_of(name)};
+      step_of_others(name, step, step + 1 == total, request, optimizer, factor, *theirs, evidence);
+      const auto reached = evidence.after.to<T>();
+      std::copy(reached.begin(), reached.end(), weights.begin());
+      continue;
+    }
+    const auto report = optimizer.step(factor);
     if (!report.outcome.ok()) {
       throw DataError({.place = place,
                        .what = "step of rule '" + request.rule + "'",
                        .expected = "finite weights",
                        .found = std::string(to_string(report.outcome.status))});
     }
-    output.emplace("w/" + name + "/" + std::to_string(step), make_tensor<T>(shape, weights));
+    if (request.on_audit) request.on_audit(name, step, auditor.report());
+    output->emplace("w/" + name + "/" + std::to_string(step), make_tensor<T>(shape, weights));
   }
+  if (theirs) return;
   for (auto& [field, tensor] : optimizer.state_of(name)) {
-    output.emplace("s/" + name + "/" + field, std::move(tensor));
+    output->emplace("s/" + name + "/" + field, std::move(tensor));
   }
 }
 
 }  // namespace
 
-TensorMap replay(const TensorMap& input, const ReplayRequest& request) {
+namespace {
+
+void replay_all(const TensorMap& input, const ReplayRequest& request, TensorMap* output,
+                const TensorMap* theirs) {
   if (request.rule.find('+') != std::string::npos) {
     throw ConfigError({.place = "rule",
                        .expected = "one rule: every tensor gets it",
@@ -195,15 +255,26 @@ TensorMap replay(const TensorMap& input, const ReplayRequest& request) {
   const RoutingOptions options = routing_of(request);
   const auto all = sorted(input, request.source);
   for (const auto& [name, recorded] : all) check(request.source, name, recorded);
-  TensorMap output;
   for (const auto& [name, recorded] : all) {
     if (recorded.weights->dtype == Dtype::f64) {
-      replay_one<double>(name, recorded, request, options, output);
+      replay_one<double>(name, recorded, request, options, output, theirs);
     } else {
-      replay_one<float>(name, recorded, request, options, output);
+      replay_one<float>(name, recorded, request, options, output, theirs);
     }
   }
+}
+
+}  // namespace
+
+TensorMap replay(const TensorMap& input, const ReplayRequest& request) {
+  TensorMap output;
+  replay_all(input, request, &output, nullptr);
   return output;
+}
+
+void audit_trajectory(const TensorMap& input, const TensorMap& trajectory,
+                      const ReplayRequest& request) {
+  replay_all(input, request, nullptr, &trajectory);
 }
 
 }  // namespace muonflow::optim
