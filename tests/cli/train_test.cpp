@@ -157,6 +157,18 @@ TEST_F(TrainCommand, PrintsWhatItTrainsAndWhatCameOut) {
   EXPECT_FALSE(weights("runs/small", "000070").empty());
 }
 
+TEST_F(TrainCommand, AuditsItsStepsAndSaysSo) {
+  ASSERT_EQ(run({"train", "train.toml", "--out", "alone"}).code, 0);
+  const auto result = run({"train", "train.toml", "--out", "run", "--set", "audit.every=10",
+                           "--set", "audit.max_share=off"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("audit      7 audits, "), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find(" 0 failed, "), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("% of the time"), std::string::npos) << result.out;
+  EXPECT_EQ(events("run", "audit"), 7u);
+  EXPECT_EQ(weights("alone", "000060"), weights("run", "000060"));
+}
+
 TEST_F(TrainCommand, DryRunShowsEverythingAndWritesNothing) {
   const auto result = run({"train", "train.toml", "--dry-run", "--set", "train.batch_size=3"});
   ASSERT_EQ(result.code, 0) << result.err;

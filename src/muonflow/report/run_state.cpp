@@ -27,6 +27,7 @@ std::string run_state(const record::RunReader& reader, double reached, double to
   if (std::isfinite(total)) where += fmt::format(" of {:g}", total);
   if (ending.empty()) return "no end recorded (still going, or cut off), last seen at " + where;
   if (ending == "non-finite") return "stopped at " + where + ": a value was not finite";
+  if (ending == "audit") return "stopped at " + where + ": a step was not what its rule claims";
   return ending + " at " + where;
 }
 

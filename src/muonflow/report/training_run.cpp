@@ -95,6 +95,11 @@ void read_remarks(const record::RunReader& reader, TrainingRun& run) {
       const auto how = text_of(event, {"how"});
       const auto& stops = member(event, "stops");
       const bool stopped = stops.is_boolean() && stops.get<bool>();
+      if (const auto text = text_of(event, {"text"}); !text.empty()) {  // of an audit
+        run.remarks.push_back(
+            fmt::format("step {:.0f}: {}: {}", step, text_of(event, {"what"}), text));
+        continue;
+      }
       run.remarks.push_back(fmt::format("step {:.0f}: {}{} {}; {}", step, text_of(event, {"what"}),
                                         tensor.empty() ? "" : " in " + tensor,
                                         how.empty() ? "not finite" : how,
@@ -105,6 +110,16 @@ void read_remarks(const record::RunReader& reader, TrainingRun& run) {
                                         text_of(event, {"text"})));
     }
   }
+  // What the audit of the steps came to, where there was one.
+  const auto* summary = reader.summary();
+  if (summary == nullptr || !member(*summary, "audit").is_object()) return;
+  const auto number = [&](const char* key) {
+    return number_of(*summary, {std::string("audit.") + key});
+  };
+  run.remarks.push_back(fmt::format(
+      "{:.0f} steps audited: {:.0f} checks, {:.0f} failed, {:.0f} not judged, {:.2f}% of the time",
+      number("audits"), number("checks"), number("failed"), number("not_judged"),
+      100 * number("share")));
 }
 
 std::size_t trend_window(std::size_t records) {

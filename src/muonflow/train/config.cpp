@@ -105,6 +105,7 @@ void TrainConfig::fields(FieldVisitor& v) {
   v.group("schedule", schedule, "how the learning rates move");
   v.group("train", train, "the loop");
   v.group("sample", sample, "the text written at the end");
+  v.group("audit", audit, "whether a step is what its rule claims");
 }
 
 TrainConfig read_config(const Config& config) {
@@ -195,7 +196,8 @@ bool may_change_on_resume(std::string_view key) {
   static constexpr std::array<std::string_view, 8> kFree{
       "run.threads", "train.steps",     "train.eval_every", "train.checkpoint_every",
       "train.keep",  "train.log_every", "train.non_finite", "train.max_skips"};
-  return key.starts_with("sample.") || std::find(kFree.begin(), kFree.end(), key) != kFree.end();
+  return key.starts_with("sample.") || key.starts_with("audit.") ||
+         std::find(kFree.begin(), kFree.end(), key) != kFree.end();
 }
 
 }  // namespace muonflow::train

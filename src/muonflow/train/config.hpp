@@ -9,6 +9,7 @@
 //   [schedule]   kind, warmup, floor, decay_fraction
 //   [train]      steps, batch_size, accumulation, evaluation, checkpoints, what a NaN does
 //   [sample]     the text written at the end
+//   [audit]      how often a step is held against what its rule claims (see optim/audit)
 #pragma once
 
 #include <array>
@@ -21,6 +22,7 @@
 #include "muonflow/core/config.hpp"
 #include "muonflow/core/fields.hpp"
 #include "muonflow/model/gpt_options.hpp"
+#include "muonflow/optim/audit/options.hpp"
 #include "muonflow/optim/routing.hpp"
 #include "muonflow/optim/schedule.hpp"
 
@@ -110,6 +112,7 @@ struct TrainConfig {
   optim::Schedule schedule;
   TrainOptions train;
   SampleOptions sample;
+  optim::AuditOptions audit;
 
   void fields(FieldVisitor& v);
 
@@ -133,7 +136,8 @@ std::string to_toml(const TrainConfig& config);
 // The keys whose values differ, dotted: "model.n_layer".
 std::vector<std::string> differing_keys(const TrainConfig& a, const TrainConfig& b);
 // Whether a run that is resumed may be given another value: the number of steps, threads, how often
-// it is evaluated, logged and saved, and its sample. Everything else would make it another run.
+// it is evaluated, logged, saved and audited, and its sample. Everything else would make it another
+// run.
 bool may_change_on_resume(std::string_view key);
 
 }  // namespace muonflow::train

@@ -6,6 +6,11 @@
 #include <string>
 #include <string_view>
 
+namespace muonflow::optim {
+struct AuditReport;
+struct AuditTotals;
+}  // namespace muonflow::optim
+
 namespace muonflow::train {
 
 struct Checkpoint;
@@ -39,21 +44,31 @@ struct EvaluationRecord {
   double total_seconds = 0;       // spent in steps so far
 };
 
-// A loss, a gradient or new weights that are not finite.
+// A loss, a gradient or new weights that are not finite; or a step that is not what its rule
+// claims.
 struct TroubleRecord {
   std::int64_t step = 0;           // the step it happened in, from 1
-  std::string what;                // "loss", "gradient" or "update"
+  std::string what;                // "loss", "gradient", "update" or "audit"
   std::string how = "not finite";  // or "not converged"
   std::string tensor;              // empty for the loss
+  std::string text{};              // of an audit: quantity, expected, found
   double loss = 0;                 // of the step
   std::int64_t in_a_row = 0;       // skipped steps in a row, this one included
   bool stops = false;              // the run ends here; otherwise the step was skipped
+};
+
+// An audited step. What it points to lives until the call returns.
+struct AuditRecord {
+  std::int64_t step = 0;                       // from 1
+  const optim::AuditReport* report = nullptr;  // of this step
+  const optim::AuditTotals* totals = nullptr;  // of the run so far
 };
 
 enum class Ending {
   finished,
   interrupted,  // asked to stop
   non_finite,   // stopped by a TroubleRecord
+  audit,        // stopped by one of an audit
 };
 constexpr std::string_view to_string(Ending ending) {
   switch (ending) {
@@ -63,6 +78,8 @@ constexpr std::string_view to_string(Ending ending) {
       return "interrupted";
     case Ending::non_finite:
       return "non-finite";
+    case Ending::audit:
+      return "audit";
   }
   return "unknown";
 }
@@ -85,6 +102,7 @@ class Observer {
   virtual void on_step(const StepRecord&) {}
   virtual void on_evaluation(const EvaluationRecord&) {}
   virtual void on_trouble(const TroubleRecord&) {}
+  virtual void on_audit(const AuditRecord&) {}
   // A rule's remark about a tensor, once each.
   virtual void on_warning(std::int64_t /*step*/, std::string_view /*tensor*/,
                           std::string_view /*text*/) {}

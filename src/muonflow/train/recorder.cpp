@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "muonflow/optim/audit/auditor.hpp"
+
 namespace muonflow::train {
 
 void Recorder::on_step(const StepRecord& record) {
@@ -37,8 +39,19 @@ void Recorder::on_trouble(const TroubleRecord& record) {
                  {"what", record.what},
                  {"how", record.how},
                  {"tensor", record.tensor},
+                 {"text", record.text},
                  {"in_a_row", record.in_a_row},
                  {"stops", record.stops}});
+}
+
+void Recorder::on_audit(const AuditRecord& record) {
+  folder_.event({{"kind", "audit"},
+                 {"step", record.step},
+                 {"checks", record.report->judged()},
+                 {"failed", record.report->failed()},
+                 {"seconds", record.totals->seconds},
+                 {"share", record.totals->share()},
+                 {"rows", record.report->to_json()}});
 }
 
 void Recorder::on_warning(std::int64_t step, std::string_view tensor, std::string_view text) {

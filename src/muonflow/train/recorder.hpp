@@ -18,6 +18,7 @@ class Recorder final : public Observer {
   void on_step(const StepRecord& record) override;
   void on_evaluation(const EvaluationRecord& record) override;
   void on_trouble(const TroubleRecord& record) override;
+  void on_audit(const AuditRecord& record) override;
   void on_warning(std::int64_t step, std::string_view tensor, std::string_view text) override;
   void on_end(Ending ending, const Saveable& run) override;
 

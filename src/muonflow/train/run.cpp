@@ -101,6 +101,13 @@ void Run::Body::write_summary(const RunResult& result) {
                               ? Json()
                               : Json(result.checkpoint.lexically_relative(path).string());
   summary["sample"] = result.sample;
+  if (result.audit) {
+    const auto& audit = *result.audit;
+    summary["audit"] = {{"audits", audit.audits},   {"checks", audit.checks},
+                        {"failed", audit.failed},   {"not_judged", audit.off},
+                        {"put_off", audit.put_off}, {"seconds", audit.seconds},
+                        {"share", audit.share()}};
+  }
   folder->summary(summary);
   summarized = result.ending == Ending::finished;
 }

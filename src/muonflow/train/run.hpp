@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "muonflow/core/config.hpp"
+#include "muonflow/optim/audit/auditor.hpp"
 #include "muonflow/optim/routing.hpp"
 #include "muonflow/train/config.hpp"
 #include "muonflow/train/memory.hpp"
@@ -50,9 +52,11 @@ struct RunResult {
   double optimizer_seconds = 0;
   std::optional<double> loss;
   std::optional<double> validation_loss;
-  std::optional<TroubleRecord> trouble;  // why the run stopped, for Ending::non_finite
-  std::filesystem::path checkpoint;      // the newest one; empty: none
-  std::string sample;                    // prompt and what follows, printable; empty: none
+  std::optional<TroubleRecord> trouble;           // why the run stopped, for non_finite and audit
+  std::optional<optim::AuditTotals> audit;        // of this execution, where the run is audited
+  std::map<std::string, std::string> not_judged;  // reason -> tensor and quantity, see Auditor
+  std::filesystem::path checkpoint;               // the newest one; empty: none
+  std::string sample;                             // prompt and what follows, printable; empty: none
 };
 
 // What surrounds a run and is no part of its configuration.

@@ -42,7 +42,10 @@ double Trainer<T>::accumulate() {
     sum += loss;
     // The rest of the batches is drawn all the same, so that a skipped step costs the data of one
     // step whatever was wrong with it.
-    if (std::isfinite(sum)) model_.backward(static_cast<T>(1.0 / static_cast<double>(parts)));
+    if (!std::isfinite(sum)) continue;
+    if (auditor_) auditor_->before_backward(optimizer_);
+    model_.backward(static_cast<T>(1.0 / static_cast<double>(parts)));
+    if (auditor_) auditor_->after_backward(optimizer_);
   }
   return sum / static_cast<double>(parts);
 }
@@ -67,10 +70,60 @@ bool Trainer<T>::fail(std::string_view what, Status status, const std::string& t
 }
 
 template <class T>
+void Trainer<T>::watch(optim::Auditor<T>& auditor, optim::OnFailure on_failure) {
+  auditor_ = &auditor;
+  on_failure_ = on_failure;
+  optimizer_.observe(auditor_);
+}
+
+template <class T>
+bool Trainer<T>::heed_audit(double loss, std::span<Observer* const> observers) {
+  if (!auditor_->fresh()) return true;
+  const AuditRecord audited{
+      .step = state_.step, .report = &auditor_->report(), .totals = &auditor_->totals()};
+  for (auto* observer : observers) observer->on_audit(audited);
+  const auto* failure = auditor_->failure();
+  if (!failure) return true;
+  const auto line = failure->to_line();
+  if (on_failure_ == optim::OnFailure::warn) {
+    for (auto* observer : observers) {
+      observer->on_warning(state_.step, failure->tensor, "audit: " + line);
+    }
+    return true;
+  }
+  TroubleRecord trouble{.step = state_.step,
+                        .what = "audit",
+                        .how = "not what its rule claims",
+                        .tensor = failure->tensor,
+                        .text = line,
+                        .loss = loss,
+                        .in_a_row = 1,
+                        .stops = true};
+  // Back to before the step; what an earlier hand has spoiled is not to be saved at all.
+  if (before_) {
+    restore(*before_, "the state before the step");
+  } else {
+    intact_ = false;
+  }
+  trouble_ = std::move(trouble);
+  for (auto* observer : observers) observer->on_trouble(*trouble_);
+  return false;
+}
+
+template <class T>
 bool Trainer<T>::advance(std::span<Observer* const> observers) {
   trouble_.reset();
   const auto begin = Clock::now();
   const double factor = schedule_.factor(state_.step, options_.steps);
+  before_.reset();
+  if (auditor_) {
+    auditor_->at_step(state_.step);
+    if (auditor_->due(optimizer_) && on_failure_ == optim::OnFailure::stop) {
+      const auto copy_begin = Clock::now();
+      before_ = checkpoint();
+      auditor_->charge(seconds_since(copy_begin));
+    }
+  }
   const double loss = accumulate();
   ++state_.step;
   bool goes_on = true;
@@ -80,12 +133,14 @@ bool Trainer<T>::advance(std::span<Observer* const> observers) {
                     .schedule = factor,
                     .tokens = options_.accumulation * static_cast<std::int64_t>(tokens_.size())};
   if (!std::isfinite(loss)) {
+    if (auditor_) auditor_->forget();
     goes_on = fail("loss", Status::non_finite_result, "", loss, true, observers);
   } else {
     const auto optimizer_begin = Clock::now();
     const auto report = optimizer_.step(factor);
     record.gradient_norm = report.gradient_norm;
     record.optimizer_seconds = seconds_since(optimizer_begin);
+    if (auditor_ && !heed_audit(loss, observers)) return false;
     for (const auto& warning : report.warnings) {
       for (auto* observer : observers) {
         observer->on_warning(state_.step, warning.tensor, warning.text);
@@ -151,7 +206,7 @@ Ending Trainer<T>::run(std::span<Observer* const> observers, const std::function
   while (state_.step < options_.steps) {
     if (stop && stop()) return end(Ending::interrupted);
     const bool goes_on = advance(observers);
-    if (!goes_on) return end(Ending::non_finite);
+    if (!goes_on) return end(trouble_->what == "audit" ? Ending::audit : Ending::non_finite);
     const bool last = state_.step == options_.steps;
     if (last || (options_.eval_every > 0 && state_.step % options_.eval_every == 0)) evaluate_now();
     for (auto* observer : observers) observer->on_boundary(*this);
@@ -189,6 +244,7 @@ void Trainer<T>::restore(const Checkpoint& checkpoint, const std::string& place)
   model_.load_weights(checkpoint.weights, place + "/weights.safetensors");
   batches_.seek(checkpoint.loop.data);
   state_ = checkpoint.loop;
+  if (auditor_) auditor_->forget();
   trouble_.reset();
   intact_ = true;
 }

@@ -19,6 +19,7 @@
 
 #include "muonflow/data/batches.hpp"
 #include "muonflow/model/gpt.hpp"
+#include "muonflow/optim/audit/auditor.hpp"
 #include "muonflow/optim/optimizer.hpp"
 #include "muonflow/optim/schedule.hpp"
 #include "muonflow/train/checkpoint.hpp"
@@ -57,12 +58,18 @@ class Trainer final : public Saveable {
   // Takes over weights, optimizer state and progress. Throws ConfigError (another model or rule),
   // DataError; `place` names the checkpoint in messages.
   void restore(const Checkpoint& checkpoint, const std::string& place);
+  // From now on `auditor`, borrowed, sees every step and micro-batch. Where it is to stop the run
+  // at a failure, each audited step keeps a copy of weights and optimizer state from before it, and
+  // a step that fails is taken back.
+  void watch(optim::Auditor<T>& auditor, optim::OnFailure on_failure);
   // Text kept in every checkpoint (the resolved configuration).
   void describe(std::string config) { config_ = std::move(config); }
 
  private:
   // Fills the gradients; the mean loss.
   double accumulate();
+  // Tells observers; false: the run must stop.
+  bool heed_audit(double loss, std::span<Observer* const> observers);
   bool fail(std::string_view what, Status status, const std::string& tensor, double loss,
             bool keeps_state, std::span<Observer* const> observers);
 
@@ -72,6 +79,9 @@ class Trainer final : public Saveable {
   data::FixedBatches validation_;
   TrainOptions options_;
   optim::Schedule schedule_;
+  optim::Auditor<T>* auditor_ = nullptr;
+  optim::OnFailure on_failure_ = optim::OnFailure::stop;
+  std::optional<Checkpoint> before_;  // of an audited step
   std::string config_;
   LoopState state_;
   std::optional<TroubleRecord> trouble_;

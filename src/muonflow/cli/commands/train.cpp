@@ -25,6 +25,7 @@ std::string plural(std::int64_t count, const std::string& noun) {
 
 // "the gradient is not finite in transformer.wte.weight"
 std::string text_of(const train::TroubleRecord& trouble) {
+  if (!trouble.text.empty()) return trouble.what + ": " + trouble.text;
   return "the " + trouble.what + " is " + trouble.how +
          (trouble.tensor.empty() ? "" : " in " + trouble.tensor);
 }
@@ -202,7 +203,8 @@ class Train final : public Command {
                  result.step, result.steps, folder);
       return 1;
     }
-    if (result.ending == train::Ending::non_finite) {
+    print_audit(result);
+    if (result.trouble) {
       const auto& trouble = *result.trouble;
       throw DataError(
           {.place = fmt::format("{}: step {}", folder, trouble.step),
@@ -229,6 +231,14 @@ class Train final : public Command {
     fmt::print("weights    {}\n", (result.checkpoint / "weights.safetensors").string());
     if (!result.sample.empty()) fmt::print("sample\n{}\n", result.sample);
     return 0;
+  }
+
+  static void print_audit(const train::RunResult& result) {
+    if (!result.audit) return;
+    fmt::print("audit      {}\n", result.audit->to_text());
+    for (const auto& [reason, where] : result.not_judged) {
+      fmt::print("           not judged: {} (first {})\n", reason, where);
+    }
   }
 
   std::string config_, out_, resume_, threads_;

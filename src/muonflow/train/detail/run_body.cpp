@@ -59,6 +59,7 @@ struct Run::Typed final : Run::Body {
   std::optional<model::Gpt<T>> gpt;
   std::optional<optim::Optimizer<T>> optimizer;
   std::optional<data::TokenBatches> batches;
+  std::optional<optim::Auditor<T>> auditor;
   std::optional<Trainer<T>> trainer;
 
   void build(const PlaceOf& place_of) {
@@ -77,12 +78,23 @@ struct Run::Typed final : Run::Body {
     optimizer.emplace(gpt->parameters(), config.routing(), seed, place_of);
     trainer.emplace(*gpt, *optimizer, *batches, std::move(validation), options, config.schedule);
     trainer->describe(to_toml(config));
+    if (config.audit.every) {
+      auditor.emplace(config.audit, optim::AuditedRun{.micro_batches = options.accumulation,
+                                                      .schedule = config.schedule,
+                                                      .steps = options.steps});
+      trainer->watch(*auditor, config.audit.on_failure);
+    }
     preview.routing = optimizer->routing();
     preview.memory = estimate_memory(*gpt, *optimizer, options.batch_size, config.block_size());
     preview.parameters = gpt->parameter_count();
   }
 
   const LoopState& state() const override { return trainer->state(); }
+  void audited(RunResult& result) const override {
+    if (!auditor) return;
+    result.audit = auditor->totals();
+    result.not_judged = auditor->reasons();
+  }
   const std::optional<TroubleRecord>& trouble() const override { return trainer->trouble(); }
   void restore(const Checkpoint& checkpoint_read, const std::string& place) override {
     trainer->restore(checkpoint_read, place);
@@ -133,7 +145,8 @@ RunResult Run::Body::result(Ending ending) const {
   result.optimizer_seconds = at.optimizer_seconds;
   result.loss = at.loss;
   result.validation_loss = at.validation_loss;
-  if (ending == Ending::non_finite) result.trouble = trouble();
+  if (ending == Ending::non_finite || ending == Ending::audit) result.trouble = trouble();
+  audited(result);
   result.checkpoint = checkpoint;
   return result;
 }

@@ -28,6 +28,7 @@ struct Run::Body {
 
   virtual ~Body() = default;
   virtual const LoopState& state() const = 0;
+  virtual void audited(RunResult& result) const = 0;  // fills its audit
   virtual const std::optional<TroubleRecord>& trouble() const = 0;
   virtual void restore(const Checkpoint& checkpoint, const std::string& place) = 0;
   virtual Ending train(std::span<Observer* const> observers, const std::function<bool()>& stop) = 0;
