@@ -9,8 +9,8 @@
 // predicts.
 //
 // Tolerance 0.1: finite widths, and the scatter of 8 singular values over a few draws. Beyond 512
-// the rules whose steps take a few passes, and muon, asgo and dion: a decomposition of 1024 x 1024
-// takes a second. All of them there: --gtest_also_run_disabled_tests.
+// go the rules whose steps take a few passes, and muon, asgo and dion: a decomposition of 1024 x
+// 1024 takes a second. docs/theory/transfer.md has all of them to 1024.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -179,7 +179,6 @@ TEST_P(TransferLaw, FeaturesMoveAlikeAtEveryWidth) {
   if (quick) widths.push_back(1024);
   expect_near(slopes({.options = only_with(GetParam())}, widths), {}, "transferred");
 }
-
 
 // Outside of 0.1 wherever the multiplier is one. An epsilon that is not scaled would have a say.
 TEST_P(TransferLaw, WithoutItTheyMoveAsPredicted) {

@@ -61,13 +61,11 @@ TEST(Transfer, PublishedLearningRates) {
   }
   EXPECT_DOUBLE_EQ(of("soap").lr, std::sqrt(kOut / kIn));
   EXPECT_DOUBLE_EQ(of("soap", "{}", blocks(16)).lr, std::sqrt(kOut / kIn / (kIn * kOut)));
-  // One basis: 128 rows and 128 columns here, so a longest side of 16 with blocks leaves both.
-  const auto side = [](bool rows, const Transforms& around) {
-    // Bases for sides up to 64, sizes 64 x 128 in one case and 128 x 64 in the other.
+  // One basis, for the side of 16.
+  const auto side = [](bool rows) {
     RoutingOptions routing;
     routing.preset = "soap";
     routing.hidden.options = OptionsTree(R"({"max_precond_dim": 16})");
-    routing.hidden.transforms = around;
     const Shape shape = rows ? Shape{16, 128} : Shape{128, 16};
     const Shape base = rows ? Shape{16, 32} : Shape{64, 16};
     return route(std::vector<Parameter<double>>{{.name = "w", .shape = shape, .base_shape = base}},
@@ -77,8 +75,8 @@ TEST(Transfer, PublishedLearningRates) {
   };
   // In-side alone: (d_in nb_in)^(-1/2) with d_in fixed; out-side alone: sqrt(d_out / nb_out) / d_in
   // with d_out fixed.
-  EXPECT_DOUBLE_EQ(side(false, {}), 1);
-  EXPECT_DOUBLE_EQ(side(true, {}), 1 / kIn);
+  EXPECT_DOUBLE_EQ(side(false), 1);
+  EXPECT_DOUBLE_EQ(side(true), 1 / kIn);
   Transforms spectral;
   spectral.spectral_normalization.kind = NormKind::spectral;
   EXPECT_DOUBLE_EQ(routed("soap", "{}", spectral).step_multiplier(128, 128),
@@ -142,9 +140,8 @@ TEST(Transfer, StandsBesideTheShapeScale) {
     const std::vector<Parameter<double>> one{
         {.name = "w", .shape = {128, 128}, .base_shape = {64, 32}}};
     const auto row = route(one, routing).rows.front();
-    RoutingOptions same = routing;
     const std::vector<Parameter<double>> base{{.name = "w", .shape = {64, 32}}};
-    const auto base_row = route(base, same).rows.front();
+    const auto base_row = route(base, routing).rows.front();
     EXPECT_DOUBLE_EQ(row.multiplier * row.transfer.lr, base_row.multiplier * std::sqrt(kOut / kIn));
     EXPECT_DOUBLE_EQ(row.step_multiplier(128, 128), row.multiplier * row.transfer.lr);
   }

@@ -62,7 +62,7 @@ TEST(TrainConfig, TransferNamesABaseModel) {
   EXPECT_EQ(config.routing().transfer.weight_decay, optim::DecayTransfer::constant);
   EXPECT_FALSE(parsed(kText).base_model().has_value());
   const auto message = message_of(kText + "[transfer]\nbase_width = 60\n");
-  expect_in("run.toml:11: transfer.base_width", message);
+  expect_in("run.toml:12: transfer.base_width", message);
   expect_in("a multiple of model.n_embd / model.n_head = 32", message);
   EXPECT_FALSE(may_change_on_resume("transfer.base_width"));
 }

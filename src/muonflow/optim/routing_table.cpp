@@ -17,7 +17,8 @@ std::string transfer_text(const Route& row) {
   for (const auto& [name, value] : {std::pair{"eps", by.epsilon},
                                     {"decay", row.weight_decay == 0 ? 1 : by.weight_decay},
                                     {"init", by.initial}}) {
-    if (value != 1) text += fmt::format(", {} {:.4g}", name, value);
+    const auto shown = fmt::format("{:.4g}", value);
+    if (shown != "1") text += fmt::format(", {} {}", name, shown);
   }
   return text;
 }
