@@ -1,7 +1,7 @@
-# muonflow_room(NAME SOURCES a.cpp ... [LINK muonflow_core ...] [PRIVATE_LINK lib ...])
-# One static library a room: muonflow_NAME, alias muonflow::NAME.
+# muonflow_room(NAME SOURCES a.cpp ... [LINK muonflow_core ...] [PRIVATE_LINK lib ...] [SPEAKS_JSON])
+# One static library a room: muonflow_NAME, alias muonflow::NAME. SPEAKS_JSON: most of its files read or write JSON.
 function(muonflow_room name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "SPEAKS_JSON" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(muonflow_${name} STATIC ${ROOM_SOURCES})
   add_library(muonflow::${name} ALIAS muonflow_${name})
   set_target_properties(muonflow_${name} PROPERTIES EXPORT_NAME ${name})
@@ -11,7 +11,18 @@ function(muonflow_room name)
   target_compile_features(muonflow_${name} PUBLIC cxx_std_20)
   target_link_libraries(muonflow_${name} PUBLIC ${ROOM_LINK} PRIVATE ${ROOM_PRIVATE_LINK})
   muonflow_warnings(muonflow_${name})
+  if(ROOM_SPEAKS_JSON)
+    muonflow_precompile_json(muonflow_${name})
+  endif()
   set_property(GLOBAL APPEND PROPERTY MUONFLOW_ROOMS muonflow_${name})
+endfunction()
+
+# The header that costs most to read, read once for a target. A compiler cache does better than a precompiled header, and the
+# two get in each other's way.
+function(muonflow_precompile_json target)
+  if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    target_precompile_headers(${target} PRIVATE <nlohmann/json.hpp>)
+  endif()
 endfunction()
 
 function(muonflow_warnings target)
@@ -34,7 +45,6 @@ function(muonflow_test_program name)
   add_executable(test_${name} ${TEST_SOURCES})
   target_link_libraries(test_${name} PRIVATE ${TEST_LINK})
   muonflow_test_options(test_${name})
-  # A compiler cache does better than a precompiled header, and the two get in each other's way.
   if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
     if(NOT TARGET test_precompiled)
       muonflow_test_header()

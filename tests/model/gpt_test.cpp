@@ -142,7 +142,9 @@ TEST(Gpt, KnowsItsBaseModel) {
     const bool block = parameter.name.starts_with("transformer.h.");
     EXPECT_DOUBLE_EQ(parameter.depth_ratio, block ? 2.0 / 3 : 1) << parameter.name;
     for (const auto& same : base.parameters()) {
-      if (same.name == parameter.name) EXPECT_EQ(parameter.base_shape, same.shape) << same.name;
+      if (same.name == parameter.name) {
+        EXPECT_EQ(parameter.base_shape, same.shape) << same.name;
+      }
     }
     EXPECT_EQ(parameter.base_shape.size(), parameter.shape.size()) << parameter.name;
   }

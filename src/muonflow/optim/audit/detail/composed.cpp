@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/optim/audit/detail/products.hpp"
@@ -189,8 +190,11 @@ void feed_back(const ErrorFeedback& o, Scene& s, Expected& notes) {
     const double most = std::sqrt(1 - std::min(delta, 1.0));
     const double size = s.G_size.norm() + old.norm();
     const double rounded = gap > 0 ? 32 * s.unit * size / gap + 1e-6 : 1e300;
-    notes.invariants.push_back({"part of the gradient that the message leaves out", most / 2,
-                                gap > 0 ? left / gap : 0, most / 2 + rounded});
+    auto& promise = notes.invariants.emplace_back();
+    promise.quantity = "part of the gradient that the message leaves out";
+    promise.expected = most / 2;
+    promise.found = gap > 0 ? left / gap : 0;
+    promise.bound = most / 2 + rounded;
   }
   s.G = now;
   s.G_size = now.cwiseAbs();
@@ -303,8 +307,8 @@ Composed compose(const ResolvedRule& resolved, Scene scene) {
     e.orthogonal = false;
   }
   if (t.cautious.updates && e.off.empty()) mask_updates(scene.G, e);
-  e.fields.insert(e.fields.begin(), notes.fields.begin(), notes.fields.end());
-  e.invariants.insert(e.invariants.begin(), notes.invariants.begin(), notes.invariants.end());
+  for (auto& field : notes.fields) e.fields.push_back(std::move(field));
+  for (auto& invariant : notes.invariants) e.invariants.push_back(std::move(invariant));
   return composed;
 }
 
