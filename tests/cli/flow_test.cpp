@@ -69,6 +69,69 @@ class FlowCommand : public ProgramTest {
   }
 };
 
+TEST_F(FlowCommand, CertifiesTheRateOfARunThatConverges) {
+  const auto result =
+      run({"flow", "flow.toml", "--out", "run", "--set", "dynamics.gamma=2", "--set",
+           "integrator={kind=\"leapfrog\", step=0.05, end_time=40}", "--set", "record.every=0.5"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("certified"), std::string::npos) << result.out;
+  const auto summary = json("run/summary.json");
+  const auto& c = summary["certificate"];
+  ASSERT_TRUE(c.is_object()) << summary.dump();
+  EXPECT_GT(c["rate"].get<double>(), 0);
+  EXPECT_EQ(c["rate"], c["tail"]["rate"]);
+  EXPECT_EQ(c["fitted_rate"], summary["fitted_rate"]);
+  EXPECT_NEAR(c["tail"]["fitted_to_certified"].get<double>(),
+              summary["fitted_rate"].get<double>() / c["rate"].get<double>(), 1e-12);
+  EXPECT_NEAR(c["critical_epsilon"].get<double>(), 4 * c["local_lambda"].get<double>() / 2, 1e-12);
+  EXPECT_GT(c["discrete"]["admissible_step"].get<double>(), 0);
+  EXPECT_EQ(c["violations"], 0);
+  const auto records = events("run", "certificate");
+  ASSERT_EQ(records.size(), c["records"].get<std::size_t>());
+  EXPECT_GT(records.size(), 40u);
+  std::int64_t held = 0;
+  for (const auto& r : records) {
+    EXPECT_GT(r["lyapunov"].get<double>(), 0);
+    EXPECT_EQ(r["assumptions"].get<bool>(), r["failing"].get<std::string>().empty());
+    held += r["assumptions"].get<bool>();
+  }
+  EXPECT_EQ(c["records_where_assumptions_hold"], held);
+}
+
+TEST_F(FlowCommand, SaysWhyNothingIsCertified) {
+  const auto result = run({"flow", "flow.toml", "--out", "run"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto summary = json("run/summary.json");
+  EXPECT_TRUE(summary["certificate"].is_null());
+  EXPECT_NE(summary["certificate_note"].get<std::string>().find("records"), std::string::npos);
+  EXPECT_NE(result.out.find("certified  nothing"), std::string::npos);
+}
+
+TEST_F(FlowCommand, BlocksKeepTheirBooksOverAResume) {
+  const std::vector<std::string> settings{"flow",  "flow.toml",
+                                          "--set", "objective={kind=\"moe\", samples=9}",
+                                          "--set", "particles={count=4, shape=[3, 2]}",
+                                          "--set", "run.checkpoint_every=7"};
+  const auto with = [&](std::vector<std::string> more) {
+    auto all = settings;
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all);
+  };
+  ASSERT_EQ(with({"--out", "whole"}).code, 0);
+  ASSERT_EQ(with({"--out", "parts", "--set", "integrator.end_time=0.28"}).code, 0);
+  ASSERT_EQ(run({"flow", "--resume", "parts", "--set", "integrator.end_time=0.5"}).code, 0);
+  const auto whole = events("whole", "flow").back(), parts = events("parts", "flow").back();
+  ASSERT_GT(whole["blocks"].size(), 1u);
+  double sum = 0;
+  for (const auto& [name, block] : whole["blocks"].items()) {
+    sum += block["dissipated"].get<double>();
+    // Another record in between splits the same sum a little differently.
+    EXPECT_NEAR(parts["blocks"][name]["dissipated"].get<double>(),
+                block["dissipated"].get<double>(), 0.01 * whole["dissipated"].get<double>());
+  }
+  EXPECT_NEAR(sum, whole["dissipated"].get<double>(), 1e-12);
+}
+
 TEST_F(FlowCommand, RunFolderHoldsWhatItShould) {
   const auto result = run({"flow", "flow.toml", "--out", "run", "--set", "record.spectra=true"});
   ASSERT_EQ(result.code, 0) << result.err;

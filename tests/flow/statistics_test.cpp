@@ -68,6 +68,7 @@ kind = "smoothed_nuclear"
 epsilon = 0.1
 [particles]
 count = 6
+shape = [3, 2]
 [record]
 every = 0.1
 [integrator]

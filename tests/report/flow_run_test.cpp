@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/record/run_folder.hpp"
+#include "muonflow/report/sections.hpp"
 #include "tests/report/synthetic_runs.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -34,6 +36,44 @@ TEST(ReadFlow, ColumnsAgreeWithWhatWasWritten) {
   EXPECT_EQ(run.rises.unit, "steps");
   EXPECT_EQ(run.rate, 0.57);
   EXPECT_EQ(run.rate_high, 0.58);
+}
+
+TEST(ReadFlow, RateStandsBesideItsCertificate) {
+  TemporaryFolder folder;
+  {
+    auto file = record::RunFolder::create(folder / "a", Json{{"kind", "flow"}}, "");
+    for (int i = 0; i <= 10; ++i) {
+      file.event({{"kind", "flow"},
+                  {"step", i},
+                  {"time", i},
+                  {"objective", std::exp(-0.5 * i)},
+                  {"energy", 1 + std::exp(-0.5 * i)},
+                  {"particle_distance", 2.0}});
+    }
+    for (int i = 5; i <= 10; ++i) {
+      file.event(
+          {{"kind", "certificate"}, {"step", i}, {"time", i}, {"lyapunov", std::exp(-0.4 * i)}});
+    }
+    file.summary({{"infimum", 1.0},
+                  {"fitted_rate", 0.5},
+                  {"fitted_rate_times", {5, 10}},
+                  {"certificate", {{"tail", {{"rate", 0.2}, {"from", 5}, {"to", 10}}}}}});
+  }
+  const auto run = flow_run(record::RunReader::open(folder / "a"), "a");
+  EXPECT_EQ(run.certified_rate, 0.2);
+  EXPECT_EQ(run.lyapunov.size(), 6U);
+  PageData data;
+  const auto markup = flow_figures(std::vector{run}, data);
+  EXPECT_NE(markup.find("flow-distance"), std::string::npos);
+  const auto found = std::find_if(data.figures().begin(), data.figures().end(),
+                                  [](const Figure& f) { return f.id == "flow-0-rate"; });
+  ASSERT_NE(found, data.figures().end());
+  ASSERT_EQ(found->series.size(), 4U);
+  const auto& fitted = found->series[1].y;
+  EXPECT_NEAR(fitted[0], std::exp(-2.5), 1e-12) << "begins where the energy is";
+  EXPECT_NEAR(fitted[1], std::exp(-5.0), 1e-12);
+  const auto& certified = found->series[3].y;
+  EXPECT_NEAR(certified[1], std::exp(-2.0 - 0.2 * 5), 1e-12) << "begins where the function is";
 }
 
 TEST(ReadFlow, RisesOfTheObjectiveAreMarked) {

@@ -51,6 +51,15 @@ Json rate_json(const flow::CertifiedRate& c, const std::optional<flow::RateFit>&
 
 }  // namespace
 
+void FlowEvents::go_on(const Json* last) {
+  if (last == nullptr || !last->contains("blocks")) return;
+  for (const Json& block : last->at("blocks")) {
+    before_.blocks.emplace_back().dissipation = block.at("dissipation").get<double>();
+    dissipated_.push_back(block.at("dissipated").get<double>());
+  }
+  total_ = last->at("dissipated").get<double>();
+}
+
 Json FlowEvents::event(const flow::LedgerEntry& entry) {
   Json event = {{"kind", "flow"},
                 {"step", entry.step},
@@ -81,16 +90,16 @@ Json FlowEvents::event(const flow::LedgerEntry& entry) {
     for (const auto& block : s.blocks) by_name[block.name] = block.spectrum;
     event["momentum_spectrum"] = s.blocks.size() == 1 ? Json(s.blocks.front().spectrum) : by_name;
   }
-  before_ = entry;
+  before_ = s;
+  total_ = entry.dissipated;
   return event;
 }
 
 Json FlowEvents::blocks_of(const flow::LedgerEntry& entry) {
   const auto& s = *entry.statistics;
   dissipated_.resize(s.blocks.size());
-  if (before_) {
-    const auto shares =
-        flow::split_dissipation(entry.dissipated - before_->dissipated, *before_->statistics, s);
+  if (!before_.blocks.empty()) {
+    const auto shares = flow::split_dissipation(entry.dissipated - total_, before_, s);
     for (std::size_t b = 0; b < shares.size(); ++b) dissipated_[b] += shares[b];
   }
   Json blocks = Json::object();
@@ -128,7 +137,8 @@ std::vector<flow::CertificateSample> certificate_samples(const record::RunReader
 
 Json to_json(const flow::Certificate& c, double weight) {
   if (!c.tail) return nullptr;
-  Json json = {{"fitted_rate", c.fitted->rate},
+  Json json = {{"rate", c.tail->rate},
+               {"fitted_rate", c.fitted->rate},
                {"fitted_rate_interval", {c.fitted->low, c.fitted->high}},
                {"tail", rate_json(*c.tail, c.fitted)},
                {"whole", rate_json(*c.whole, c.fitted)},

@@ -16,13 +16,16 @@ class FlowEvents {
   // `spectra`: also the mean singular values of the momenta, per block where there are several.
   explicit FlowEvents(bool spectra) : spectra_(spectra) {}
 
+  // A resumed run's last record, from which the blocks' parts of `dissipated` go on; may be null.
+  void go_on(const Json* last);
   Json event(const flow::LedgerEntry& entry);
 
  private:
   Json blocks_of(const flow::LedgerEntry& entry);
 
   bool spectra_;
-  std::optional<flow::LedgerEntry> before_;
+  flow::Statistics before_;         // of the last record; no blocks: there was none
+  double total_ = 0;                // dissipated until then
   std::vector<double> dissipated_;  // per block
 };
 

@@ -110,22 +110,23 @@ std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& dat
   return out;
 }
 
-// exp(-rate t) through the energy of one recorded time, over a stretch of time.
-Line decay(const FlowRun& run, const char* label, double rate, double from, double to,
-           std::size_t tone) {
+// exp(-rate t) over a stretch of time, from where `values` stand at its start.
+Line decay(const char* label, const std::vector<double>& time, const std::vector<double>& values,
+           double rate, double from, double to, std::size_t tone) {
   Line line{
       .label = label, .axes = {{"time", {from, to}}}, .y = {}, .role = "theory", .tone = tone};
-  const auto at = std::lower_bound(run.time.begin(), run.time.end(), from);
-  const auto index = std::min(static_cast<std::size_t>(at - run.time.begin()), run.time.size() - 1);
-  const double start = run.energy[index] - run.infimum;
+  const auto at = std::lower_bound(time.begin(), time.end(), from) - time.begin();
+  const double start = values[std::min(static_cast<std::size_t>(at), values.size() - 1)];
   line.y = {start, start * std::exp(-rate * (to - from))};
   return line;
 }
 
-// The energy above its limit beside the rates: the one that was fitted, the one that is proven.
+// The energy above its limit beside the rate that was fitted, and the certificate's function beside
+// the rate at which it was proven to fall.
 std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
-  const bool fitted = std::isfinite(run.rate) && std::isfinite(run.rate_from + run.rate_to);
-  const bool certified = std::isfinite(run.certified_rate);
+  const bool fitted = std::isfinite(run.rate + run.rate_from + run.rate_to);
+  const bool certified = !run.lyapunov.empty() &&
+                         std::isfinite(run.certified_rate + run.certified_from + run.certified_to);
   if (run.time.empty() || !std::isfinite(run.infimum) || !(fitted || certified)) return {};
   auto figure = figure_of(fmt::format("flow-{}-rate", index), "E − inf J");
   figure.log = true;
@@ -135,20 +136,32 @@ std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
   add_line(figure, data,
            {.label = "E − inf J", .axes = {{"time", run.time}}, .y = above, .tone = 0});
   if (fitted) {
-    add_line(figure, data, decay(run, "fitted", run.rate, run.rate_from, run.rate_to, 1));
+    add_line(figure, data,
+             decay("fitted", run.time, above, run.rate, run.rate_from, run.rate_to, 1));
     keys += fmt::format("<li><span class=\"line theory of-1\"></span>fitted rate {}</li>",
                         number_html(run.rate, 3));
   }
   if (certified) {
     add_line(figure, data,
-             decay(run, "certified", run.certified_rate, run.time.front(), run.time.back(), 2));
-    keys += fmt::format("<li><span class=\"line theory of-2\"></span>certified rate {}</li>",
-                        number_html(run.certified_rate, 3));
+             {.label = "Lyapunov function",
+              .axes = {{"time", run.lyapunov_time}},
+              .y = run.lyapunov,
+              .tone = 2});
+    add_line(figure, data,
+             decay("certified", run.lyapunov_time, run.lyapunov, run.certified_rate,
+                   run.certified_from, run.certified_to, 2));
+    keys += fmt::format(
+        "<li><span class=\"line of-2\"></span>Lyapunov function</li>"
+        "<li><span class=\"line theory of-2\"></span>certified rate {}</li>",
+        number_html(run.certified_rate, 3));
   }
   keys += "</ul>\n";
   return finish_figure(std::move(figure), data,
-                       "<b>Rate of the energy</b> above its limit. A certificate is a proof for "
-                       "every such run: its line falls more slowly.",
+                       certified
+                           ? "<b>Rate against certificate.</b> The energy above its limit, and "
+                             "the certificate's function, which must fall at least as fast as "
+                             "its dashed line."
+                           : "<b>Rate of the energy</b> above its limit.",
                        "tall", keys);
 }
 

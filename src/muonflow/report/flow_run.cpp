@@ -69,7 +69,13 @@ void read_summary(const record::RunReader& reader, FlowRun& run) {
   std::tie(run.rate_low, run.rate_high) = pair_of(member(summary, "fitted_rate_interval"));
   std::tie(run.rate_from, run.rate_to) = pair_of(member(summary, "fitted_rate_times"));
   run.infimum = number_of(summary, {"infimum"});
-  run.certified_rate = number_of(summary, {"certificate.rate", "certificate.certified_rate"});
+  run.certified_rate = number_of(summary, {"certificate.tail.rate"});
+  run.certified_from = number_of(summary, {"certificate.tail.from"});
+  run.certified_to = number_of(summary, {"certificate.tail.to"});
+  for (const auto* event : reader.events("certificate")) {
+    run.lyapunov_time.push_back(number_of(*event, {"time"}));
+    run.lyapunov.push_back(number_of(*event, {"lyapunov"}));
+  }
   const double relative = number_of(summary, {"largest_relative_ledger_error"});
   if (std::isfinite(relative)) run.relative_ledger_error = relative;
   run.rises = {.objective = number_of(summary, {"objective_increases"}),

@@ -42,8 +42,10 @@ struct FlowRun {
   double rate{}, rate_low{}, rate_high{};  // fitted: E - inf J ~ exp(-rate t); NaN: none
   double rate_from{}, rate_to{};           // the times of the fit
   double certified_rate{};                 // that the certificate proves; NaN: none
-  double infimum{};                        // of J; NaN: not known
-  double wall_seconds{};                   // NaN: not recorded
+  double certified_from{}, certified_to{};
+  std::vector<double> lyapunov_time, lyapunov;  // the certificate's function at the records
+  double infimum{};                             // of J; NaN: not known
+  double wall_seconds{};                        // NaN: not recorded
   std::string objective_name, geometry, integrator, shape;
   double particles{}, gamma{}, step{};
   bool momentum_free{};

@@ -88,6 +88,7 @@ class Recorder final : public flow::Observer<T> {
     return path;
   }
 
+  void go_on(const Json* last) { events_.go_on(last); }
   double seconds() const { return seconds_before_ + seconds_since(began_); }
   Progress& progress() { return progress_; }
 
@@ -271,6 +272,7 @@ class Flow final : public Command {
     std::fflush(stdout);
     catch_interrupts();
     Recorder<T> recorder(folder, setup, problem, cursor.step, from.seconds);
+    if (!fresh) recorder.go_on(record::RunReader::open(path).last("flow"));
     auto times = setup.options.times();
     times.statistics = setup.options.record.spectra || problem.state.W.size() <= kMeasuredNumbers;
     const auto result = flow::simulate<T>(times, problem.system, *problem.integrator, problem.state,
@@ -305,9 +307,10 @@ class Flow final : public Command {
 
   record::RunFolder create(const FlowSetup& setup, const fs::path& path) const {
     const auto blas = linalg::diagnose_blas(false);
-    auto manifest = record::make_manifest(
-        "flow", "muonflow flow " + config_, muonflow::to_json(setup.options), setup.options.particles.seed,
-        {{"openblas", blas.openblas_config}, {"core", blas.openblas_core}});
+    auto manifest =
+        record::make_manifest("flow", "muonflow flow " + config_, muonflow::to_json(setup.options),
+                              setup.options.particles.seed,
+                              {{"openblas", blas.openblas_config}, {"core", blas.openblas_core}});
     manifest["references"] = references(setup.options);
     return record::RunFolder::create(path, manifest, setup.to_toml());
   }
