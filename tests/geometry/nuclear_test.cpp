@@ -57,7 +57,9 @@ void expect_batch_of_polars(Index count, Index rows, Index cols, const linalg::P
     std::copy_n(given.row(i).data(), size, plain.data());
     Matrix<T> alone = plain;
     ASSERT_TRUE(linalg::polar<T>(plain, polar, workspace).ok());
-    ASSERT_TRUE(nuclear::steepest_as_each<T>(alone, polar, workspace).ok());
+    Outcome outcome;
+    nuclear::steepest_each<T>({alone.data(), 1, rows, cols, size}, polar, {&outcome, 1}, workspace);
+    ASSERT_TRUE(outcome.ok());
     // The same steps summed in another order, each of which magnifies roundings at most 3.4 times.
     const double tolerance = 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon());
     for (Index k = 0; k < size; ++k) {

@@ -63,18 +63,6 @@ void nuclear::steepest_each(const Batch<T>& d, const linalg::Polar& polar,
 }
 
 template <class T>
-Outcome nuclear::steepest_as_each(MatrixRef<T> d, const linalg::Polar& polar,
-                                  linalg::Workspace<T>& workspace) {
-  typename linalg::Workspace<T>::Frame frame(workspace);
-  auto own = frame.matrix(d.rows(), d.cols());
-  own = d;
-  Outcome outcome;
-  steepest_each<T>({own.data(), 1, d.rows(), d.cols(), d.size()}, polar, {&outcome, 1}, workspace);
-  if (outcome.ok()) d = own;
-  return outcome;
-}
-
-template <class T>
 Outcome nuclear::exact_steepest(MatrixRef<T> d, Size& size, linalg::Workspace<T>& workspace) {
   size = {};
   // Two references and no more: what std::function holds without an allocation.
@@ -89,10 +77,8 @@ Outcome nuclear::exact_steepest(MatrixRef<T> d, Size& size, linalg::Workspace<T>
   });
 }
 
-#define MUONFLOW_INSTANTIATE(T)                                                     \
-  template Outcome nuclear::steepest_as_each<T>(MatrixRef<T>, const linalg::Polar&, \
-                                                linalg::Workspace<T>&);             \
-  template void nuclear::steepest_each<T>(const Batch<T>&, const linalg::Polar&,    \
+#define MUONFLOW_INSTANTIATE(T)                                                  \
+  template void nuclear::steepest_each<T>(const Batch<T>&, const linalg::Polar&, \
                                           std::span<Outcome>, linalg::Workspace<T>&);
 MUONFLOW_INSTANTIATE(float)
 MUONFLOW_INSTANTIATE(double)

@@ -31,10 +31,6 @@ bool in_batches(Index rows, Index cols, const linalg::Polar& polar);
 template <class T>
 void steepest_each(const Batch<T>& d, const linalg::Polar& polar, std::span<Outcome> outcomes,
                    linalg::Workspace<T>& workspace);
-// One such matrix, with the bits that it has among others; rows may lie apart.
-template <class T>
-Outcome steepest_as_each(MatrixRef<T> d, const linalg::Polar& polar,
-                         linalg::Workspace<T>& workspace);
 
 // What the exact decomposition of a matrix says of its size.
 struct Size {

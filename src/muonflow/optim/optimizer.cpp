@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <tuple>
 
@@ -17,8 +18,10 @@ constexpr Index kPartEntries = 16384;
 // Work of a task below which another part joins it: handing out a task costs a hundredth of that.
 constexpr double kTaskCost = 1e4;
 
-// Parts of a task that is a batch: four vectors of matrices.
+// Parts of a task that is a batch: four vectors of matrices; and as many in all as fill one vector,
+// below which they are faster one by one.
 constexpr std::size_t kBatch = 64;
+constexpr int kWorthBatch = 16;
 
 // Multiply-adds that a thread does in a nanosecond, roughly; an entry of an elementwise step takes
 // about one.
@@ -58,6 +61,11 @@ void Optimizer<T>::Body::build(const PlaceOf& place_of) {
     cut(i);
   }
   first_part.push_back(parts.size());
+  std::map<std::tuple<int, Index, Index>, int> equals;
+  for (const auto& part : parts) ++equals[{part.batch, part.rows, part.cols}];
+  for (auto& part : parts) {
+    part.batched = part.batch >= 0 && equals[{part.batch, part.rows, part.cols}] >= kWorthBatch;
+  }
   group_tasks();
 }
 
@@ -69,8 +77,8 @@ void Optimizer<T>::Body::group_tasks() {
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto key = [&](std::size_t i) {
     const auto& part = parts[i];
-    return std::tuple(-part.cost, part.batch, std::string_view(table.rows[part.tensor].rule),
-                      part.rows, part.cols, i);
+    return std::tuple(-part.cost, part.batched ? part.batch : -1,
+                      std::string_view(table.rows[part.tensor].rule), part.rows, part.cols, i);
   };
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return key(a) < key(b); });
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -87,7 +95,8 @@ void Optimizer<T>::Body::group_tasks() {
 // Whether a part belongs to the batch that ends a task, and there is room for it.
 template <class T>
 bool Optimizer<T>::Body::joins_batch(const detail::Task& task, std::size_t part) const {
-  return task.end - task.begin < kBatch && together(parts[order[task.end - 1]], parts[part]);
+  return parts[part].batched && task.end - task.begin < kBatch &&
+         together(parts[order[task.end - 1]], parts[part]);
 }
 
 template <class T>

@@ -31,8 +31,8 @@ class RuleKernel {
   // Zeros, then the rule's own start.
   virtual std::unique_ptr<RuleState<T>> start(Index rows, Index cols, Rng& rng) const = 0;
   virtual StepResult step(const StepContext<T>& at, RuleState<T>& state, MatrixRef<T> D) const = 0;
-  // Whether small matrices of this shape go together: `begin` of each and one `finish` for all of
-  // them, [count, rows, cols], are then the bits of `step` for each. outcomes [count].
+  // Whether small matrices of this shape may go together: `begin` of each and one `finish` for all
+  // of them, [count, rows, cols], are then `step` for each, up to roundings. outcomes [count].
   virtual bool batches(Index /*rows*/, Index /*cols*/) const { return false; }
   virtual void begin(const StepContext<T>& /*at*/, RuleState<T>& /*state*/,
                      MatrixRef<T> /*D*/) const {}

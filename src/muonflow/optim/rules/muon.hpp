@@ -98,9 +98,6 @@ struct Muon {
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
     begin(at, state, D);  // (1), (2)
-    if (batches(D.rows(), D.cols())) {
-      return geometry::nuclear::steepest_as_each<T>(D, options.polar, at.scratch);  // (3)
-    }
     return geometry::nuclear::steepest<T>(D, options.polar, at.scratch);  // (3)
   }
 
