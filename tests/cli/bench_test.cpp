@@ -129,7 +129,7 @@ TEST_F(BenchCommandTest, AFolderGetsDocumentAndPage) {
 }
 
 // The document's form is that of bench kernels; sgd and adamw take everything, muon its matrices.
-TEST_F(BenchCommandTest, StepsOfRulesWithTheirStateAndAdamWBesideTheMemory) {
+TEST_F(BenchCommandTest, StepsOfRulesWithTheirStateAndEntrywiseOnesBesideTheMemory) {
   const auto result = run({"bench", "steps", "--rules", "sgd,adamw,muon.moonlight", "--model",
                            "mlp", "--rounds", "1", "--peers", "none", "--output", "today"});
   ASSERT_EQ(result.code, 0) << result.err;
@@ -149,7 +149,7 @@ TEST_F(BenchCommandTest, StepsOfRulesWithTheirStateAndAdamWBesideTheMemory) {
     EXPECT_EQ(row["cycle"], 1);
     EXPECT_FALSE(row.contains("trouble"));
     EXPECT_FALSE(row.contains("best_rival"));
-    EXPECT_EQ(row.contains("floor"), presets[r] == "adamw");
+    EXPECT_EQ(row.contains("floor"), r < 2);
     ASSERT_EQ(row["contenders"].size(), 1u);
     const auto& ours = row["contenders"][0];
     EXPECT_EQ(ours["samples"].size(), 1u);

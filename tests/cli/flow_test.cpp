@@ -72,7 +72,7 @@ class FlowCommand : public ProgramTest {
 TEST_F(FlowCommand, CertifiesTheRateOfARunThatConverges) {
   const auto result =
       run({"flow", "flow.toml", "--out", "run", "--set", "dynamics.gamma=2", "--set",
-           "integrator={kind=\"leapfrog\", step=0.05, end_time=40}", "--set", "record.every=0.5"});
+           "integrator={kind=\"leapfrog\", step=0.05, end_time=16}", "--set", "record.every=0.25"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("certified"), std::string::npos) << result.out;
   const auto summary = json("run/summary.json");
@@ -91,8 +91,10 @@ TEST_F(FlowCommand, CertifiesTheRateOfARunThatConverges) {
   EXPECT_GT(records.size(), 40u);
   std::int64_t held = 0;
   for (const auto& r : records) {
-    EXPECT_GT(r["lyapunov"].get<double>(), 0);
     EXPECT_EQ(r["assumptions"].get<bool>(), r["failing"].get<std::string>().empty());
+    if (r["assumptions"].get<bool>()) {
+      EXPECT_GT(r["lyapunov"].get<double>(), 0);
+    }
     held += r["assumptions"].get<bool>();
   }
   EXPECT_EQ(c["records_where_assumptions_hold"], held);

@@ -121,7 +121,7 @@ TEST(Certify, TheHeavyBallsRateIsCertifiedAlmostWhole) {
 }
 
 TEST(Certify, GapStaysBelowTheCertifiedBound) {
-  auto options = options_of(kSmall, {"integrator.step=0.02", "integrator.end_time=30",
+  auto options = options_of(kSmall, {"integrator.step=0.02", "integrator.end_time=16",
                                      "record.every=0.5", "dynamics.gamma=2"});
   const Recorded run(options);
   const auto& c = run.certificate;
