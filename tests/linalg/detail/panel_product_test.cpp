@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/linalg/detail/panel_packing.hpp"
 #include "tests/reference/matrices.hpp"
 
 namespace muonflow::linalg::detail {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "muonflow/linalg/detail/panel_packing.hpp"
 #include "muonflow/linalg/detail/panel_product.hpp"
 #include "tests/reference/matrices.hpp"
 

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "muonflow/core/parallel.hpp"
-#include "muonflow/linalg/detail/transpose.hpp"
 #include "muonflow/linalg/simd_targets.hpp"
 
 #ifndef MUONFLOW_LINALG_DETAIL_STRIP
@@ -30,6 +28,8 @@ struct Strip {
 #include <hwy/foreach_target.h>
 // After foreach_target:
 #include <hwy/highway.h>
+
+#include "muonflow/linalg/detail/turn-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace muonflow::linalg::detail::HWY_NAMESPACE {
@@ -119,86 +119,6 @@ HWY_INLINE void combine_row(D d, Index count, T alpha, const T* from, T beta, co
   }
 }
 
-// Transposes a square of `lanes` rows of `from` into `to`. `scale` multiplies.
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void transpose_square(D d, const T* from, Index from_stride, T scale, T* to,
-                                 Index to_stride) {
-  const auto factor = hn::Set(d, scale);
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  if constexpr (sizeof(T) == sizeof(float)) {
-    const hn::RepartitionToWide<D> wide;
-    const auto pairs = [&](auto low, auto high, bool upper) HWY_ATTR {
-      const auto a = hn::BitCast(wide, low);
-      const auto b = hn::BitCast(wide, high);
-      return hn::BitCast(d,
-                         upper ? hn::InterleaveUpper(wide, a, b) : hn::InterleaveLower(wide, a, b));
-    };
-    using V = decltype(hn::Zero(d));
-    V block[4][4];  // [column within a block of four][group of four rows]
-#pragma GCC unroll 4
-    for (int g = 0; g < 4; ++g) {
-      const T* const at = from + 4 * g * from_stride;
-      const V r0 = hn::Mul(factor, hn::LoadU(d, at));
-      const V r1 = hn::Mul(factor, hn::LoadU(d, at + from_stride));
-      const V r2 = hn::Mul(factor, hn::LoadU(d, at + 2 * from_stride));
-      const V r3 = hn::Mul(factor, hn::LoadU(d, at + 3 * from_stride));
-      const V low01 = hn::InterleaveLower(d, r0, r1);
-      const V high01 = hn::InterleaveUpper(d, r0, r1);
-      const V low23 = hn::InterleaveLower(d, r2, r3);
-      const V high23 = hn::InterleaveUpper(d, r2, r3);
-      block[0][g] = pairs(low01, low23, false);
-      block[1][g] = pairs(low01, low23, true);
-      block[2][g] = pairs(high01, high23, false);
-      block[3][g] = pairs(high01, high23, true);
-    }
-    // Each is four blocks of four now; blocks are transposed among the groups.
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) {
-      const V* const r = block[c];
-      const V even01 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(r[1]), r[0]);
-      const V odd01 = hn::OddEvenBlocks(r[1], hn::SwapAdjacentBlocks(r[0]));
-      const V even23 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(r[3]), r[2]);
-      const V odd23 = hn::OddEvenBlocks(r[3], hn::SwapAdjacentBlocks(r[2]));
-      hn::StoreU(hn::ConcatLowerLower(d, even23, even01), d, to + c * to_stride);
-      hn::StoreU(hn::ConcatLowerLower(d, odd23, odd01), d, to + (4 + c) * to_stride);
-      hn::StoreU(hn::ConcatUpperUpper(d, even23, even01), d, to + (8 + c) * to_stride);
-      hn::StoreU(hn::ConcatUpperUpper(d, odd23, odd01), d, to + (12 + c) * to_stride);
-    }
-    return;
-  }
-#endif
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  transpose_block(lanes, lanes, from, from_stride, to, to_stride);
-  if (scale == T(1)) return;
-  for (Index i = 0; i < lanes; ++i) {
-    T* const row = to + i * to_stride;
-    hn::StoreU(hn::Mul(factor, hn::LoadU(d, row)), d, row);
-  }
-}
-
-// The same of any block, without a scale.
-template <class D, class T = hn::TFromD<D>>
-void transpose_any(D d, Index rows, Index cols, const T* from, Index from_stride, T* to,
-                   Index to_stride) {
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  const Index whole_rows = rows / lanes * lanes;
-  const Index whole_cols = cols / lanes * lanes;
-  for (Index j = 0; j < whole_cols; j += lanes) {
-    for (Index i = 0; i < whole_rows; i += lanes) {
-      transpose_square(d, from + i * from_stride + j, from_stride, T(1), to + j * to_stride + i,
-                       to_stride);
-    }
-  }
-  if (whole_cols < cols) {
-    transpose_block(whole_rows, cols - whole_cols, from + whole_cols, from_stride,
-                    to + whole_cols * to_stride, to_stride);
-  }
-  if (whole_rows < rows) {
-    transpose_block(rows - whole_rows, cols, from + whole_rows * from_stride, from_stride,
-                    to + whole_rows, to_stride);
-  }
-}
-
 // Writes a strip of the result in every form that is asked for.
 template <class D, class T = hn::TFromD<D>>
 void write(D d, const PanelProduct<T>& p, const Strip& strip, const T* c) {
@@ -274,78 +194,6 @@ void one_strip(const PanelProduct<T>& p, const Strip& at) {
   write(d, p, at, c);
 }
 
-// The strip of panels over rows that begins at row `first` of x: x / divisor where the reciprocal
-// is a normal number, else unscaled.
-template <class T>
-void pack_row_strip(const T* x, Index stride, Index rows, Index depth, T factor, T* to,
-                    Index to_width) {
-  const hn::CappedTag<T, 64 / sizeof(T)> d;
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  constexpr Index kLanes = Panels<T>::kLanes;
-  HWY_ALIGN T square[kLanes * kLanes];
-  for (Index k = 0; k < depth; k += kLanes) {
-    const Index cols = std::min(kLanes, depth - k);
-    const bool whole = rows == kLanes && cols == kLanes;
-    const T* from = x + k;
-    Index from_stride = stride;
-    if (!whole) {
-      std::fill_n(square, kLanes * kLanes, T(0));
-      for (Index i = 0; i < rows; ++i) std::copy_n(x + i * stride + k, cols, square + i * kLanes);
-      from = square;
-      from_stride = kLanes;
-    }
-    HWY_ALIGN T turned[kLanes * kLanes];
-    T* const target = whole ? to + k * to_width : turned;
-    const Index target_stride = whole ? to_width : kLanes;
-    for (Index j = 0; j < kLanes; j += lanes) {
-      for (Index i = 0; i < kLanes; i += lanes) {
-        transpose_square(d, from + i * from_stride + j, from_stride, factor,
-                         target + j * target_stride + i, target_stride);
-      }
-    }
-    if (whole) continue;
-    for (Index j = 0; j < cols; ++j) {
-      std::copy_n(turned + j * kLanes, kLanes, to + (k + j) * to_width);
-    }
-  }
-}
-
-template <class T>
-void pack_column_strip(const T* x, Index stride, Index cols, Index depth, T factor, T* to,
-                       Index to_width) {
-  const hn::CappedTag<T, 64 / sizeof(T)> d;
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  constexpr Index kLanes = Panels<T>::kLanes;
-  const auto scale = hn::Set(d, factor);
-  HWY_ALIGN T row[kLanes] = {};
-  for (Index k = 0; k < depth; ++k) {
-    const T* from = x + k * stride;
-    if (cols < kLanes) {
-      std::copy_n(from, cols, row);
-      from = row;
-    }
-    for (Index j = 0; j < kLanes; j += lanes) {
-      hn::Store(hn::Mul(scale, hn::LoadU(d, from + j)), d, to + k * to_width + j);
-    }
-  }
-}
-
-void pack_row_float(const float* x, Index stride, Index rows, Index depth, float factor, float* to,
-                    Index to_width) {
-  pack_row_strip(x, stride, rows, depth, factor, to, to_width);
-}
-void pack_row_double(const double* x, Index stride, Index rows, Index depth, double factor,
-                     double* to, Index to_width) {
-  pack_row_strip(x, stride, rows, depth, factor, to, to_width);
-}
-void pack_column_float(const float* x, Index stride, Index cols, Index depth, float factor,
-                       float* to, Index to_width) {
-  pack_column_strip(x, stride, cols, depth, factor, to, to_width);
-}
-void pack_column_double(const double* x, Index stride, Index cols, Index depth, double factor,
-                        double* to, Index to_width) {
-  pack_column_strip(x, stride, cols, depth, factor, to, to_width);
-}
 void one_strip_float(const PanelProduct<float>& p, const Strip& at) { one_strip<float>(p, at); }
 void one_strip_double(const PanelProduct<double>& p, const Strip& at) { one_strip<double>(p, at); }
 
@@ -357,10 +205,6 @@ namespace muonflow::linalg::detail {
 
 HWY_EXPORT(one_strip_float);
 HWY_EXPORT(one_strip_double);
-HWY_EXPORT(pack_row_float);
-HWY_EXPORT(pack_row_double);
-HWY_EXPORT(pack_column_float);
-HWY_EXPORT(pack_column_double);
 
 namespace {
 
@@ -448,74 +292,8 @@ void multiply(const PanelProduct<T>& product) {
   }
 }
 
-namespace {
-
-void pack_row_strip(const float* x, Index stride, Index rows, Index depth, float factor, float* to,
-                    Index to_width) {
-  HWY_DYNAMIC_DISPATCH(pack_row_float)(x, stride, rows, depth, factor, to, to_width);
-}
-void pack_row_strip(const double* x, Index stride, Index rows, Index depth, double factor,
-                    double* to, Index to_width) {
-  HWY_DYNAMIC_DISPATCH(pack_row_double)(x, stride, rows, depth, factor, to, to_width);
-}
-void pack_column_strip(const float* x, Index stride, Index cols, Index depth, float factor,
-                       float* to, Index to_width) {
-  HWY_DYNAMIC_DISPATCH(pack_column_float)(x, stride, cols, depth, factor, to, to_width);
-}
-void pack_column_strip(const double* x, Index stride, Index cols, Index depth, double factor,
-                       double* to, Index to_width) {
-  HWY_DYNAMIC_DISPATCH(pack_column_double)(x, stride, cols, depth, factor, to, to_width);
-}
-
-// One strip of panels after another: pack(first row, rows, factor, where it begins, width). Values
-// are divided by the reciprocal where that is a normal number, otherwise one by one afterwards.
-template <class T, class Pack>
-void pack_strips(const Panels<T>& to, double divisor, const Pack& pack) {
-  using P = Panels<T>;
-  const double reciprocal = 1 / divisor;
-  constexpr double kLargest = 0.25 * static_cast<double>(std::numeric_limits<T>::max());
-  const bool by_reciprocal = reciprocal < kLargest && divisor < kLargest;
-  const T factor = by_reciprocal ? static_cast<T>(reciprocal) : T(1);
-  parallel_tasks(P::padded(to.rows) / P::kLanes, [&](Index strip) {
-    const Index first = strip * P::kLanes;
-    const Index panel = first / P::kWidth;
-    const Index width = to.width(panel);
-    T* const at = to.panel(panel) + first % P::kWidth;
-    pack(first, std::min(P::kLanes, to.rows - first), factor, at, width);
-    if (by_reciprocal) return;
-    for (Index k = 0; k < to.depth; ++k) {
-      for (Index i = 0; i < P::kLanes; ++i) {
-        T& value = at[k * width + i];
-        value = static_cast<T>(static_cast<double>(value) / divisor);
-      }
-    }
-  });
-}
-
-}  // namespace
-
-template <class T>
-void pack_rows(const ConstMatrixRef<T>& x, double divisor, const Panels<T>& to) {
-  pack_strips<T>(to, divisor, [&](Index first, Index rows, T factor, T* at, Index width) {
-    pack_row_strip(x.data() + first * x.outerStride(), x.outerStride(), rows, to.depth, factor, at,
-                   width);
-  });
-}
-
-template <class T>
-void pack_columns(const ConstMatrixRef<T>& x, double divisor, const Panels<T>& to) {
-  pack_strips<T>(to, divisor, [&](Index first, Index cols, T factor, T* at, Index width) {
-    pack_column_strip(x.data() + first, x.outerStride(), cols, to.depth, factor, at, width);
-  });
-}
-
-#define MUONFLOW_INSTANTIATE(T)                                                   \
-  template void multiply<T>(const PanelProduct<T>&);                              \
-  template void pack_rows<T>(const ConstMatrixRef<T>&, double, const Panels<T>&); \
-  template void pack_columns<T>(const ConstMatrixRef<T>&, double, const Panels<T>&);
-MUONFLOW_INSTANTIATE(float)
-MUONFLOW_INSTANTIATE(double)
-#undef MUONFLOW_INSTANTIATE
+template void multiply<float>(const PanelProduct<float>&);
+template void multiply<double>(const PanelProduct<double>&);
 
 }  // namespace muonflow::linalg::detail
 #endif  // HWY_ONCE

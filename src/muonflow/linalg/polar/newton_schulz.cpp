@@ -8,6 +8,7 @@
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/thread_team.hpp"
+#include "muonflow/linalg/detail/panel_packing.hpp"
 #include "muonflow/linalg/detail/panel_product.hpp"
 #include "muonflow/linalg/detail/panel_vector.hpp"
 #include "muonflow/linalg/gemm.hpp"
