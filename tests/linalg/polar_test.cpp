@@ -171,6 +171,26 @@ TYPED_TEST(PolarTest, TurboIsItsTableOnScaledRows) {
   }
 }
 
+// Turbo's rows have sizes of their own: neither eps nor the size of the whole matters, and a row
+// too small for its square becomes zero instead of something longer than 1.
+TYPED_TEST(PolarTest, TurboTakesTinyMatricesAndTinyRows) {
+  using T = TypeParam;
+  Workspace<T> workspace;
+  const Matrix<T> a = reference::gaussian(9, 12, 54).template cast<T>();
+  Matrix<T> expected = a;
+  ASSERT_TRUE(polar<T>(expected, {.method = PolarMethod::turbo, .eps = 0}, workspace).ok());
+  Matrix<T> tiny = std::ldexp(T(1), -100) * a;
+  ASSERT_TRUE(polar<T>(tiny, {.method = PolarMethod::turbo}, workspace).ok());
+  EXPECT_TRUE(tiny == expected);
+  for (int power = 0; power >= 2 * std::numeric_limits<T>::min_exponent; power -= 5) {
+    Matrix<T> x = a;
+    x.row(4) *= std::ldexp(T(1), power);
+    ASSERT_TRUE(polar<T>(x, {.method = PolarMethod::turbo}, workspace).ok()) << power;
+    EXPECT_LT(static_cast<double>(x.row(4).norm()), 1.06) << power;
+    EXPECT_NEAR(static_cast<double>(x.row(5).norm()), 1, 0.06) << power;
+  }
+}
+
 TYPED_TEST(PolarTest, DenormalEntriesAreDividedByTheirTrueNorm) {
   using T = TypeParam;
   const T denormal = 100 * std::numeric_limits<T>::denorm_min();

@@ -97,15 +97,19 @@ Outcome polar(MatrixRef<T> x, const Polar& options, Workspace<T>& workspace,
     steps[t] = options.step(static_cast<std::int64_t>(t));
   }
   const bool own = !options.steps.empty();
+  const bool turbo = !own && options.method == PolarMethod::turbo;
   const double larger = own ? norm : norm * table_info(table_of(options.method)).norm_factor;
-  return newton_schulz<T>(
-      x,
-      {.steps = steps,
-       .divisor =
-           options.eps_mode == EpsMode::add ? larger + options.eps : std::max(larger, options.eps),
-       .almost_orthogonal = !own && options.method == PolarMethod::turbo,
-       .formulation = options.formulation},
-      workspace, report);
+  double divisor =
+      options.eps_mode == EpsMode::add ? larger + options.eps : std::max(larger, options.eps);
+  // Rows that are scaled to a size of their own forget what all were divided by, unless that took
+  // them below the least float.
+  if (turbo) divisor = norm;
+  return newton_schulz<T>(x,
+                          {.steps = steps,
+                           .divisor = divisor,
+                           .almost_orthogonal = turbo,
+                           .formulation = options.formulation},
+                          workspace, report);
 }
 
 template Outcome polar<float>(MatrixRef<float>, const Polar&, Workspace<float>&, IterationReport*);

@@ -46,7 +46,7 @@ enum class EpsMode { add, max };
 struct Polar {
   PolarMethod method = PolarMethod::jordan;
   std::optional<std::int64_t> ns_steps = std::nullopt;  // unset: 5, for turbo 4
-  double eps = 1e-7;
+  double eps = 1e-7;  // turbo, whose rows are scaled by their own size, has no use for it
   EpsMode eps_mode = EpsMode::add;
   // Steps of the user's own (minimax.hpp computes some) in place of a polynomial method's.
   std::vector<OddPolynomial> steps{};

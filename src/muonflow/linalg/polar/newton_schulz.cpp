@@ -130,11 +130,14 @@ class Iteration {
   }
 
   // AOL (Turbo-Muon, arXiv:2512.04632): row i divided by the root of the i-th absolute row sum of
-  // A, after which |Y| <= 1 by Gershgorin's theorem for a matrix similar to A.
+  // A, after which |Y| <= 1 by Gershgorin's theorem for a matrix similar to A. A row whose squares
+  // have lost digits to underflow, below 1e-15 of the whole in float, becomes zero: scaled by what
+  // is left of them it could be longer than 1.
   void scale_rows() {
     const std::span<T> factors = scales_;
+    constexpr T kLeast = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
     detail::absolute_row_sums(gram_, factors);
-    for (T& f : factors) f = f > T(0) ? T(1) / std::sqrt(f) : T(0);
+    for (T& f : factors) f = f >= kLeast ? T(1) / std::sqrt(f) : T(0);
     detail::scale_lanes(gram_, factors);
     detail::scale_depth(gram_, factors);
     detail::scale_lanes(y_rows_, factors);
