@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "muonflow/core/rng.hpp"
 #include "tests/flow/problems.hpp"
@@ -15,6 +16,14 @@ struct Case {
   std::string name;
   RiskKind risk;
   std::vector<std::string> sets{};
+
+  std::string label() const {
+    auto text = name + "_" + std::string(enum_name(risk));
+    for (const auto& set : sets) text += "_" + set.substr(set.find('=') + 1);
+    std::replace(text.begin(), text.end(), '.', '_');
+    return text;
+  }
+  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.label(); }
 };
 
 std::vector<Case> cases() {
@@ -141,15 +150,7 @@ TEST_P(EveryConstant, HoldsOnSamples) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryConstant, ::testing::ValuesIn(cases()),
-                         [](const auto& tested) {
-                           auto label =
-                               tested.param.name + "_" + std::string(enum_name(tested.param.risk));
-                           for (const auto& set : tested.param.sets) {
-                             label += "_" + set.substr(set.find('=') + 1);
-                           }
-                           std::replace(label.begin(), label.end(), '.', '_');
-                           return label;
-                         });
+                         [](const auto& tested) { return tested.param.label(); });
 
 TEST(Constants, WhatIsDeclared) {
   const auto of = [](const std::string& objective, const std::vector<std::string>& more = {}) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <ostream>
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
@@ -14,6 +15,10 @@
 #include "tests/support/message_of.hpp"
 
 namespace muonflow::flow {
+
+// What GoogleTest calls a parameter in its lists.
+static void PrintTo(const IntegratorEntry& entry, std::ostream* out) { *out << entry.name; }
+
 namespace {
 
 std::vector<std::string> with(const std::string& integrator, double h, double end_time) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
@@ -25,6 +26,7 @@ struct Case {
     for (const auto& set : sets) text += "_" + set.substr(set.find('=') + 1);
     return text;
   }
+  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.label(); }
 };
 std::vector<Case> cases() {
   std::vector<Case> all;

@@ -32,6 +32,10 @@ TEST(FlowOptions, ResolvedTomlReadsBackTheSame) {
 struct Bad {
   std::string text;
   std::vector<std::string> says;
+
+  friend void PrintTo(const Bad& bad, std::ostream* out) {
+    *out << ::testing::PrintToString(bad.text);
+  }
 };
 
 class BadOptions : public ::testing::TestWithParam<Bad> {};

@@ -14,6 +14,8 @@ struct Case {
   RiskKind kind;
   std::vector<double> targets;
   RiskForm form{};
+
+  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 };
 
 const std::vector<double> kSigns{1, -1, 1, -1, -1, 1};

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/geometry/entry.hpp"
@@ -14,6 +15,10 @@
 #include "tests/reference/matrices.hpp"
 
 namespace muonflow::geometry {
+
+// What GoogleTest calls a parameter in its lists.
+static void PrintTo(const GeometryEntry& entry, std::ostream* out) { *out << entry.name; }
+
 namespace {
 
 using reference::gaussian;
