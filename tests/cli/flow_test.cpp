@@ -362,6 +362,22 @@ TEST_F(FlowCommand, ParticlesOfSeveralMatricesRunAndResume) {
             read_text_file(folder / "run/state.safetensors"));
 }
 
+// A launcher whose processes this program cannot join, for want of MPI or for another MPI: without
+// the refusal each would run the whole into the same folder.
+TEST_F(FlowCommand, RefusesProcessesThatItCannotJoin) {
+  ::setenv("PMI_SIZE", "2", 1);
+  ::setenv("PMI_RANK", "0", 1);
+  const auto first = run({"flow", "flow.toml", "--out", "run"});
+  ::setenv("PMI_RANK", "1", 1);
+  const auto second = run({"flow", "flow.toml", "--out", "run"});
+  ::unsetenv("PMI_RANK");
+  ::unsetenv("PMI_SIZE");
+  expect_refusal(first, 2, "MPI");
+  EXPECT_EQ(second.code, 0);
+  EXPECT_EQ(second.out + second.err, "");
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
 TEST_F(FlowCommand, DryRunWritesNothing) {
   const auto result = run({"flow", "flow.toml", "--out", "run", "--dry-run"});
   EXPECT_EQ(result.code, 0) << result.err;

@@ -37,6 +37,14 @@ class ProgramTest : public ::testing::Test {
   // `meanwhile` is called while the program runs, with its process id.
   ProgramResult run(const std::vector<std::string>& arguments,
                     const std::function<void(pid_t)>& meanwhile = {}) const {
+    std::vector<std::string> command{MUONFLOW_PROGRAM};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run_command(command, meanwhile);
+  }
+
+  // Any program, by its path, that runs the one under test.
+  ProgramResult run_command(std::vector<std::string> command,
+                            const std::function<void(pid_t)>& meanwhile = {}) const {
     const auto out = folder / ".stdout", err = folder / ".stderr";
     const pid_t child = ::fork();
     if (child == 0) {
@@ -47,10 +55,8 @@ class ProgramTest : public ::testing::Test {
       if (::chdir(folder.path().c_str()) != 0) ::_exit(127);
       // What the user of this machine has kept is not the test's business.
       ::setenv("XDG_CACHE_HOME", (folder / ".cache").c_str(), 1);
-      std::vector<std::string> all{MUONFLOW_PROGRAM};
-      all.insert(all.end(), arguments.begin(), arguments.end());
       std::vector<char*> argv;
-      for (auto& argument : all) argv.push_back(argument.data());
+      for (auto& argument : command) argv.push_back(argument.data());
       argv.push_back(nullptr);
       ::execv(argv[0], argv.data());
       ::_exit(127);

@@ -14,6 +14,7 @@
 #include "muonflow/flow/options.hpp"
 #include "muonflow/flow/problem.hpp"
 #include "muonflow/flow/simulate.hpp"
+#include "muonflow/flow/spread.hpp"
 
 namespace muonflow {
 namespace {
@@ -83,6 +84,15 @@ TEST(Ranks, AFlowIsTheSameAsOnOne) {
     EXPECT_LE((shared.W - whole.W).norm(), 1e-13 * whole.W.norm()) << integrator;
     EXPECT_LE((shared.M - whole.M).norm(), 1e-12 * whole.M.norm()) << integrator;
   }
+}
+
+// The mean over the ranks and the squares about it; every rank has the result.
+TEST(Ranks, DistancesAreThoseOfAllParticles) {
+  const auto here = flow::make_problem<double>(options("muon"), {}, {}, world()).state;
+  const auto all = flow::make_problem<double>(options("muon")).state;
+  ASSERT_LT(here.W.rows(), all.W.rows());
+  const double expected = flow::particle_distance(all.W);
+  EXPECT_NEAR(flow::particle_distance(here.W, world().get()), expected, 1e-14 * expected);
 }
 
 // A rank in trouble takes the others along instead of leaving them waiting.

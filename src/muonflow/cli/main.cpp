@@ -1,21 +1,15 @@
 // The program: arguments to commands, errors to one line on stderr and an exit code.
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <exception>
-#include <new>
 
 #include "muonflow/cli/blas_core.hpp"
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/failure.hpp"
 #include "muonflow/cli/plan_cache.hpp"
-#include "muonflow/core/error.hpp"
 #include "muonflow/core/text.hpp"
 #include "muonflow/core/version.hpp"
 
 namespace muonflow::cli {
 namespace {
-
-constexpr int kFailed = 1;
-constexpr int kWrongUsage = 2;
 
 // Names a command's arguments to CLI11.
 class ParserArguments final : public Arguments {
@@ -73,11 +67,6 @@ class ParserArguments final : public Arguments {
   CLI::App& app_;
 };
 
-int complain(const std::string& line, int code) {
-  std::fprintf(stderr, "muonflow: %s\n", line.c_str());
-  return code;
-}
-
 // The first word names a command or is an option of the program itself; CLI11's own message for a
 // misspelt command does not say what was meant.
 void check_command_name(int argc, char** argv) {
@@ -131,11 +120,8 @@ int main(int argc, char** argv) {
   try {
     cli::mend_blas_core(argc, argv);
     return cli::run_program(argc, argv);
-  } catch (const ConfigError& error) {
-    return cli::complain(error.what(), cli::kWrongUsage);
-  } catch (const std::bad_alloc&) {
-    return cli::complain("out of memory", cli::kFailed);
-  } catch (const std::exception& error) {
-    return cli::complain(error.what(), cli::kFailed);
+  } catch (...) {
+    const auto failure = cli::current_failure();
+    return cli::complain(failure.line, failure.code);
   }
 }

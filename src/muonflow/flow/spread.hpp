@@ -2,16 +2,18 @@
 #pragma once
 
 #include "muonflow/core/matrix.hpp"
+#include "muonflow/dist/communicator.hpp"
 
 namespace muonflow::flow {
 
 // Root mean square of the Frobenius distance between two different particles, rows of W [N, d]; 0
 // for one particle. N d flops, by the distances to the mean: sum_ij |W_i - W_j|^2 = 2 N sum_i |W_i
-// - mean|^2. Summed in double, in the order of the particles.
+// - mean|^2. Summed in double, in the order of the particles. Of the particles of all `ranks`,
+// where W is a part; collective then.
 template <class T>
-double particle_distance(const Matrix<T>& W);
+double particle_distance(const Matrix<T>& W, dist::Communicator* ranks = nullptr);
 
-extern template double particle_distance(const Matrix<float>&);
-extern template double particle_distance(const Matrix<double>&);
+extern template double particle_distance(const Matrix<float>&, dist::Communicator*);
+extern template double particle_distance(const Matrix<double>&, dist::Communicator*);
 
 }  // namespace muonflow::flow

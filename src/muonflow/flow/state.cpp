@@ -139,6 +139,13 @@ TensorMap state_tensors(const State<T>& state) {
   return tensors;
 }
 
+template <class T>
+TensorMap gathered_tensors(const State<T>& state, dist::Communicator& ranks) {
+  if (ranks.size() == 1) return state_tensors(state);
+  const auto whole = gathered(state, ranks);
+  return ranks.rank() == 0 ? state_tensors(whole) : TensorMap{};
+}
+
 template State<float> draw_state(const Layout&, std::uint64_t, double);
 template State<double> draw_state(const Layout&, std::uint64_t, double);
 template State<float> state_from(const TensorMap&, const Layout&, const std::string&);
@@ -147,5 +154,7 @@ template State<float> gathered(const State<float>&, dist::Communicator&);
 template State<double> gathered(const State<double>&, dist::Communicator&);
 template TensorMap state_tensors(const State<float>&);
 template TensorMap state_tensors(const State<double>&);
+template TensorMap gathered_tensors(const State<float>&, dist::Communicator&);
+template TensorMap gathered_tensors(const State<double>&, dist::Communicator&);
 
 }  // namespace muonflow::flow

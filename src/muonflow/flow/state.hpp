@@ -55,4 +55,8 @@ State<T> gathered(const State<T>& state, dist::Communicator& ranks);
 template <class T>
 TensorMap state_tensors(const State<T>& state);
 
+// The same of the particles of all ranks, on rank 0; nothing elsewhere. Collective.
+template <class T>
+TensorMap gathered_tensors(const State<T>& state, dist::Communicator& ranks);
+
 }  // namespace muonflow::flow

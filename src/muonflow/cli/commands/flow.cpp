@@ -1,23 +1,24 @@
 // muonflow flow: simulates the N-particle damped Hamiltonian flow of a TOML file in a run folder,
-// with an energy ledger; interrupted runs go on with --resume.
+// with an energy ledger; interrupted runs go on with --resume. Several processes may share the
+// particles (mpirun).
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "muonflow/cli/command.hpp"
+#include "muonflow/cli/flow_recorder.hpp"
 #include "muonflow/cli/flow_records.hpp"
 #include "muonflow/cli/flow_setup.hpp"
 #include "muonflow/cli/interrupt.hpp"
 #include "muonflow/cli/progress.hpp"
+#include "muonflow/cli/ranks.hpp"
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/core/safetensors.hpp"
-#include "muonflow/flow/spread.hpp"
 #include "muonflow/geometry/geometries.hpp"
 #include "muonflow/linalg/diagnose.hpp"
-#include "muonflow/record/checkpoint_folder.hpp"
 #include "muonflow/record/manifest.hpp"
 #include "muonflow/record/reader.hpp"
 #include "muonflow/record/run_folder.hpp"
@@ -27,81 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kKeptCheckpoints = 2;
-
 // Statistics of the particles take two more matrices [N, d] at every record: up to this size of W.
 constexpr Index kMeasuredNumbers = Index{1} << 26;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Writes what happens into the run folder and shows it on stderr.
-template <class T>
-class Recorder final : public flow::Observer<T> {
- public:
-  Recorder(record::RunFolder& folder, const FlowSetup& setup, const flow::Problem<T>& problem,
-           std::int64_t done, double seconds_before)
-      : folder_(folder),
-        options_(setup.options),
-        problem_(problem),
-        events_(setup.options.record.spectra),
-        progress_("flow", options_.times().steps(), done),
-        start_step_(done),
-        seconds_before_(seconds_before) {}
-
-  void record(const flow::System<T>&, const flow::State<T>& state,
-              const flow::LedgerEntry& entry) override {
-    auto event = events_.event(entry);
-    event["particle_distance"] = flow::particle_distance(state.W);
-    folder_.event(event);
-    folder_.metric(entry.step, "objective", entry.objective);
-    folder_.metric(entry.step, "energy", entry.energy);
-    folder_.metric(entry.step, "ledger_error", entry.ledger_error);
-  }
-
-  bool after_step(const flow::State<T>& state, const flow::Cursor& cursor) override {
-    const auto& ledger = cursor.ledger;
-    const double rate =
-        static_cast<double>((cursor.step - start_step_) * problem_.system.layout().particles()) /
-        std::max(1e-9, seconds_since(began_));
-    // Steps that choose their length count as many of the given one as fit into their time.
-    const auto done = static_cast<std::int64_t>(state.time / options_.integrator.step + 1e-6);
-    progress_.update(
-        done,
-        fmt::format("t {:.4g} | J {:.4e} | E {:.4e} | ledger {:.1e} | {} particles/s", state.time,
-                    ledger.objective, ledger.energy, ledger.relative_error(), thousands(rate)));
-    if (interrupted()) return false;
-    const auto every = options_.run.checkpoint_every;
-    if (every && cursor.step % *every == 0) save(state, cursor);
-    return true;
-  }
-
-  fs::path save(const flow::State<T>& state, const flow::Cursor& cursor) {
-    const auto tensors = flow::state_tensors(state);
-    const auto path = record::write_checkpoint_folder(
-        folder_.checkpoints(), cursor.step, {{"state", &tensors}},
-        checkpoint_state(cursor, state.time, seconds(), problem_.data_digest), kKeptCheckpoints);
-    folder_.event({{"kind", "checkpoint"},
-                   {"step", cursor.step},
-                   {"path", fs::relative(path, folder_.path()).string()}});
-    return path;
-  }
-
-  void go_on(const Json* last) { events_.go_on(last); }
-  double seconds() const { return seconds_before_ + seconds_since(began_); }
-  Progress& progress() { return progress_; }
-
- private:
-  record::RunFolder& folder_;
-  const flow::FlowOptions& options_;
-  const flow::Problem<T>& problem_;
-  FlowEvents events_;
-  Progress progress_;
-  std::int64_t start_step_;
-  double seconds_before_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-};
 
 // The fitted rate and the certificate, from the records; the latter's records are events too.
 template <class T>
@@ -165,14 +93,6 @@ Json summary_of(const flow::Problem<T>& problem, const flow::Cursor& cursor,
   return summary;
 }
 
-[[noreturn]] void fail_at(const std::string& place, const flow::LedgerEntry& last, Outcome outcome,
-                          const std::string& advice) {
-  throw DataError({.place = place,
-                   .what = fmt::format("the step after step {} (time {}) failed: {}", last.step,
-                                       last.time, to_string(outcome.status)),
-                   .advice = advice});
-}
-
 class Flow final : public Command {
  public:
   void arguments(Arguments& arguments) override {
@@ -180,21 +100,50 @@ class Flow final : public Command {
     arguments.repeated("set", assignments_, "key.path=value, over the file");
     arguments.option("out", out_, "run folder [runs/NAME]");
     arguments.option("resume", resume_, "run folder to go on with, from its newest checkpoint");
-    arguments.option("threads", threads_, "threads; 0: all [the configuration's]");
+    arguments.option("threads", threads_, "threads of a process; 0: all [the configuration's]");
     arguments.flag("dry_run", dry_run_, "check and show everything, compute and write nothing");
   }
 
   int run() override {
+    return on_ranks([this](const Ranks& ranks) { return run_on(ranks); });
+  }
+
+ private:
+  // What a run begins with; the same on all ranks.
+  struct Start {
+    FlowResume from;
+    fs::path folder;
+    bool fresh = true;  // a new run
+    bool done = false;  // there is nothing left to do
+  };
+
+  int run_on(const Ranks& ranks) {
+    Start start;
+    together(*ranks, [&] { start = read(); });
+    const bool speaks = ranks->rank() == 0;
+    if (start.done) {
+      if (speaks) {
+        fmt::print("{} is finished: time {} is reached\n", resume_,
+                   start.from.setup.options.integrator.end_time);
+      }
+      return 0;
+    }
+    const auto& run = start.from.setup.options.run;
+    set_threads(static_cast<int>(run.threads));
+    return run.dtype == flow::RealType::float32 ? execute<float>(std::move(start), ranks)
+                                                : execute<double>(std::move(start), ranks);
+  }
+
+  Start read() {
     if (threads_ < -1) {
       throw ConfigError(
           {.place = "--threads", .expected = "0 (all) or more", .found = std::to_string(threads_)});
     }
     if (threads_ >= 0) assignments_.push_back("run.threads=" + std::to_string(threads_));
-    return resume_.empty() ? start() : resume();
+    return resume_.empty() ? read_new() : read_resumed();
   }
 
- private:
-  int start() {
+  Start read_new() const {
     if (config_.empty()) {
       throw ConfigError({.place = "flow",
                          .expected = "a TOML file, or --resume with a run folder",
@@ -203,116 +152,157 @@ class Flow final : public Command {
     }
     auto config = Config::from_file(config_);
     for (const auto& assignment : assignments_) config.set(assignment);
-    FlowResume fresh;
-    fresh.setup = read_flow(config, config_);
-    const auto folder =
-        out_.empty() ? fs::path("runs") / fresh.setup.options.run.name : fs::path(out_);
-    return dispatch(fresh, folder, true);
+    Start start;
+    start.from.setup = read_flow(config, config_);
+    start.folder =
+        out_.empty() ? fs::path("runs") / start.from.setup.options.run.name : fs::path(out_);
+    return start;
   }
 
-  int resume() {
+  Start read_resumed() const {
     if (!out_.empty()) {
       throw ConfigError({.place = "--out",
                          .what = "a resumed run stays in its folder",
                          .advice = "leave --out away"});
     }
-    const auto resumed = resume_flow(resume_, config_, assignments_);
+    Start start{
+        .from = resume_flow(resume_, config_, assignments_), .folder = resume_, .fresh = false};
     const auto before = record::RunReader::open(resume_);
-    const double end = resumed.setup.options.integrator.end_time;
-    if (before.summary() != nullptr && before.summary()->value("time", 0.0) >= end) {
-      fmt::print("{} is finished: time {} is reached\n", resume_, end);
-      return 0;
-    }
-    return dispatch(resumed, resume_, false);
-  }
-
-  int dispatch(const FlowResume& from, const fs::path& folder, bool fresh) {
-    set_threads(static_cast<int>(from.setup.options.run.threads));
-    return from.setup.options.run.dtype == flow::RealType::float32
-               ? execute<float>(from, folder, fresh)
-               : execute<double>(from, folder, fresh);
+    const double end = start.from.setup.options.integrator.end_time;
+    start.done = before.summary() != nullptr && before.summary()->value("time", 0.0) >= end;
+    return start;
   }
 
   // Everything is built and evaluated once before the folder is touched.
   template <class T>
-  int execute(const FlowResume& from, const fs::path& path, bool fresh) {
-    const auto& setup = from.setup;
-    auto problem = flow::make_problem<T>(setup.options, setup.data, setup.place);
+  int execute(Start start, const Ranks& ranks) {
+    auto& setup = start.from.setup;
+    const bool speaks = ranks->rank() == 0;
+    std::optional<flow::Problem<T>> made;
+    together(*ranks, [&] { made.emplace(build<T>(start.from, ranks)); });
+    auto& problem = *made;
+    setup.data.initial.reset();  // the problem has its own
+    setup.data.objective.reset();
     flow::Cursor cursor;
-    Outcome outcome;
-    if (from.cursor) {
-      if (from.data_digest != problem.data_digest) {
-        throw ConfigError({.place = setup.data.objective_place,
-                           .what = "the objective's data are not those that the run began with",
-                           .advice = "start a new run with --out"});
-      }
-      cursor = *from.cursor;
-      problem.state.time = from.time;
-      outcome = flow::resume(problem.system, problem.state, cursor);
-    } else {
-      outcome = flow::begin(problem.system, problem.state, cursor);
-    }
-    if (!outcome.ok()) {
+    const auto outcome = first_evaluation(start.from, problem, cursor);
+    together(*ranks, [&] {
+      if (outcome.ok()) return;
       throw DataError({.place = setup.data.initial_place,
                        .what = "the objective or its gradient is not finite at the start"});
-    }
-    print_header(setup, problem, cursor);
+    });
+    if (speaks) print_header(setup, problem, cursor);
     if (dry_run_) {
-      fmt::print("\n{}", setup.to_toml());
+      if (speaks) fmt::print("\n{}", setup.to_toml());
       return 0;
     }
-    // Without a checkpoint a resumed run begins again, and no event stays.
-    const std::int64_t last_step = from.cursor ? cursor.step : -1;
-    auto folder = fresh ? create(setup, path) : record::RunFolder::open(path, last_step);
-    if (!fresh) {
-      folder.config(setup.to_toml());
-      folder.event({{"kind", "resume"}, {"step", cursor.step}});
-    }
-    fmt::print("folder     {}\n", path.string());
-    std::fflush(stdout);
+    std::optional<record::RunFolder> folder;
+    together(*ranks, [&] {
+      if (speaks) folder.emplace(open_folder(start, cursor, ranks->size()));
+    });
     catch_interrupts();
-    Recorder<T> recorder(folder, setup, problem, cursor.step, from.seconds);
-    if (!fresh) recorder.go_on(record::RunReader::open(path).last("flow"));
+    FlowRecorder<T> recorder(folder ? &*folder : nullptr, setup, problem, cursor.step,
+                             start.from.seconds);
+    if (speaks && !start.fresh) {
+      recorder.go_on(record::RunReader::open(start.folder).last("flow"));
+    }
     auto times = setup.options.times();
-    times.statistics = setup.options.record.spectra || problem.state.W.size() <= kMeasuredNumbers;
+    const auto& layout = problem.system.layout();
+    times.statistics =
+        setup.options.record.spectra || layout.total() * layout.width() <= kMeasuredNumbers;
     const auto result = flow::simulate<T>(times, problem.system, *problem.integrator, problem.state,
                                           cursor, recorder);
-    recorder.progress().finish();
-    switch (result.ended) {
-      case flow::Ended::failed:
-        end_event(folder, cursor.step,
-                  result.outcome.status == Status::not_converged ? "not-converged" : "non-finite");
-        fail_at(path.string(), result.last, result.outcome,
-                "its state was not saved; a smaller step may help");
-      case flow::Ended::cancelled:
-        recorder.save(problem.state, cursor);
-        end_event(folder, cursor.step, "interrupted");
-        fmt::print(stderr,
-                   "muonflow: interrupted at time {:.6g} of {:.6g} (step {}), saved; go on with: "
-                   "muonflow flow --resume {}\n",
-                   result.last.time, setup.options.integrator.end_time, cursor.step, path.string());
-        return 1;
-      case flow::Ended::finished:
-        break;
+    recorder.finish();
+    const double seconds = recorder.seconds();
+    if (result.ended == flow::Ended::failed) {
+      together(*ranks, [&] { fail_after(result, cursor, start.folder, folder); });
     }
-    if (setup.options.run.checkpoint_every) recorder.save(problem.state, cursor);
-    write_safetensors(path / "state.safetensors", flow::state_tensors(problem.state));
-    const auto summary =
-        summary_of(problem, cursor, result.last, setup, folder, recorder.seconds());
-    end_event(folder, cursor.step, "finished");
-    folder.summary(summary);
+    if (result.ended == flow::Ended::cancelled || setup.options.run.checkpoint_every) {
+      recorder.save(problem.state, cursor);
+    }
+    if (result.ended == flow::Ended::cancelled) {
+      if (speaks) say_interrupted(result.last.time, setup, cursor, *folder);
+      return 1;
+    }
+    const auto tensors = flow::gathered_tensors(problem.state, *ranks);
+    if (!speaks) return 0;
+    write_safetensors(start.folder / "state.safetensors", tensors);
+    const auto summary = summary_of(problem, cursor, result.last, setup, *folder, seconds);
+    end_event(*folder, cursor.step, "finished");
+    folder->summary(summary);
     print_result(summary);
     return 0;
   }
 
-  record::RunFolder create(const FlowSetup& setup, const fs::path& path) const {
+  template <class T>
+  static flow::Problem<T> build(const FlowResume& from, const Ranks& ranks) {
+    const auto& setup = from.setup;
+    auto problem = flow::make_problem<T>(setup.options, setup.data, setup.place, ranks);
+    if (from.cursor && from.data_digest != problem.data_digest) {
+      throw ConfigError({.place = setup.data.objective_place,
+                         .what = "the objective's data are not those that the run began with",
+                         .advice = "start a new run with --out"});
+    }
+    return problem;
+  }
+
+  template <class T>
+  static Outcome first_evaluation(const FlowResume& from, flow::Problem<T>& problem,
+                                  flow::Cursor& cursor) {
+    if (!from.cursor) return flow::begin(problem.system, problem.state, cursor);
+    cursor = *from.cursor;
+    problem.state.time = from.time;
+    return flow::resume(problem.system, problem.state, cursor);
+  }
+
+  // The run's folder, on rank 0: made, or cut back to the checkpoint. Without a checkpoint a
+  // resumed run begins again, and no event stays.
+  record::RunFolder open_folder(const Start& start, const flow::Cursor& cursor,
+                                int processes) const {
+    const auto& setup = start.from.setup;
+    const std::int64_t last_step = start.from.cursor ? cursor.step : -1;
+    auto folder = start.fresh ? create(setup, start.folder, processes)
+                              : record::RunFolder::open(start.folder, last_step);
+    if (!start.fresh) {
+      folder.config(setup.to_toml());
+      folder.event({{"kind", "resume"}, {"step", cursor.step}, {"processes", processes}});
+    }
+    fmt::print("folder     {}\n", start.folder.string());
+    std::fflush(stdout);
+    return folder;
+  }
+
+  record::RunFolder create(const FlowSetup& setup, const fs::path& path, int processes) const {
     const auto blas = linalg::diagnose_blas(false);
     auto manifest =
         record::make_manifest("flow", "muonflow flow " + config_, muonflow::to_json(setup.options),
                               setup.options.particles.seed,
                               {{"openblas", blas.openblas_config}, {"core", blas.openblas_core}});
+    manifest["processes"] = processes;  // each of which has the threads
     manifest["references"] = references(setup.options);
     return record::RunFolder::create(path, manifest, setup.to_toml());
+  }
+
+  [[noreturn]] static void fail_after(const flow::SimulateResult& result,
+                                      const flow::Cursor& cursor, const fs::path& path,
+                                      std::optional<record::RunFolder>& folder) {
+    const auto status = result.outcome.status;
+    if (folder) {
+      end_event(*folder, cursor.step,
+                status == Status::not_converged ? "not-converged" : "non-finite");
+    }
+    throw DataError({.place = path.string(),
+                     .what = fmt::format("the step after step {} (time {}) failed: {}",
+                                         result.last.step, result.last.time, to_string(status)),
+                     .advice = "its state was not saved; a smaller step may help"});
+  }
+
+  static void say_interrupted(double time, const FlowSetup& setup, const flow::Cursor& cursor,
+                              record::RunFolder& folder) {
+    end_event(folder, cursor.step, "interrupted");
+    fmt::print(stderr,
+               "muonflow: interrupted at time {:.6g} of {:.6g} (step {}), saved; go on with: "
+               "muonflow flow --resume {}\n",
+               time, setup.options.integrator.end_time, cursor.step, folder.path().string());
   }
 
   // Where the parts of a flow come from.
@@ -340,8 +330,10 @@ class Flow final : public Command {
     fmt::print("objective  {}, {} risk: {}\n", system.objective().info().name,
                enum_name(system.objective().risk().kind()), system.objective().info().equation);
     fmt::print("geometry   {}\n", options.geometry->dump());
-    fmt::print("particles  {}, {}, {}\n", system.layout().text(), enum_name(options.run.dtype),
-               fmt::format("{} threads", threads()));
+    const int processes = system.ranks().size();
+    fmt::print("particles  {}, {}, {} threads{}\n", system.layout().text(),
+               enum_name(options.run.dtype), threads(),
+               processes > 1 ? fmt::format(" in each of {} processes", processes) : "");
     fmt::print("dynamics   {}, gamma {}\n", enum_name(options.dynamics.kind),
                options.dynamics.gamma);
     fmt::print("integrator {} (order {}), step {} to time {}: {} steps\n", info.name, info.order,
@@ -378,9 +370,9 @@ class Flow final : public Command {
   bool dry_run_ = false;
 };
 
-const Enrolled<Flow> enrolled{"flow",
-                              "simulates the damped Hamiltonian particle flow, with a ledger",
-                              "muonflow flow configs/flow/quickstart.toml --out runs/quickstart"};
+const Enrolled<Flow> enrolled{
+    "flow", "simulates the damped Hamiltonian particle flow, with a ledger; mpirun shares it",
+    "muonflow flow configs/flow/quickstart.toml --out runs/quickstart"};
 
 }  // namespace
 }  // namespace muonflow::cli
