@@ -29,6 +29,7 @@ class Bench final : public Command {
              "inverse_root");
     a.repeated("size", sizes_, "kernels, flow: M or M,N in place of the works' own sizes");
     a.option("particles", particles_, "flow: numbers of particles [1000,10000,100000,1000000]");
+    a.flag("ranks", ranks_, "flow: two processes of one thread beside one, and nothing else");
     a.option("rules", rules_, "steps: all or some rules, such as adamw,muon.moonlight");
     a.option("model", models_,
              "steps: all (gpt,vit) or some of gpt,vit,mlp, whose parameters are stepped");
@@ -59,9 +60,10 @@ class Bench final : public Command {
     }
     if (what_ == "flow") {
       BenchFlow bench{.sizes = flow_sizes_named(sizes_, particles_),
-                      .peers = peers.count(Peer::torch) != 0,
-                      .ranks = sizes_.empty() && particles_.empty(),
+                      .peers = peers.count(Peer::torch) != 0 && !ranks_,
+                      .ranks = ranks_ || (sizes_.empty() && particles_.empty()),
                       .output = output_};
+      if (ranks_) bench.sizes.clear();
       if (rounds_ > 0) bench.turns.rounds = rounds_;
       return bench_flow(bench);
     }
@@ -90,6 +92,7 @@ class Bench final : public Command {
   std::string what_;
   ThreadsOption threads_;
   std::string particles_;
+  bool ranks_ = false;
   std::int64_t rounds_ = 0;
   std::int64_t steps_ = 5;
   std::string peers_ = "all";
