@@ -129,7 +129,7 @@ class ReportPage : public ::testing::Test {
     EXPECT_LE(found["scroll_width"].get<int>(), found["client_width"].get<int>());
     EXPECT_EQ(found["dark"], view.dark);
     EXPECT_GE(found["smallest_text"].get<double>(), 9);
-    ASSERT_EQ(found["canvases"].size(), 4U + 1U + 1U + 4U);
+    ASSERT_EQ(found["canvases"].size(), 4U + 1U + 1U + 5U);
     for (const auto& canvas : found["canvases"]) {
       EXPECT_GE(canvas["width"].get<double>(), 0.7 * std::min(view.width, 360)) << canvas;
       EXPECT_GE(canvas["height"].get<double>(), 200) << canvas;

@@ -51,8 +51,11 @@ TEST(ReadFlow, RateStandsBesideItsCertificate) {
                   {"particle_distance", 2.0}});
     }
     for (int i = 5; i <= 10; ++i) {
-      file.event(
-          {{"kind", "certificate"}, {"step", i}, {"time", i}, {"lyapunov", std::exp(-0.4 * i)}});
+      file.event({{"kind", "certificate"},
+                  {"step", i},
+                  {"time", i},
+                  {"lyapunov", std::exp(-0.4 * i)},
+                  {"assumptions", i != 6}});
     }
     file.summary({{"infimum", 1.0},
                   {"fitted_rate", 0.5},
@@ -68,11 +71,17 @@ TEST(ReadFlow, RateStandsBesideItsCertificate) {
   const auto found = std::find_if(data.figures().begin(), data.figures().end(),
                                   [](const Figure& f) { return f.id == "flow-0-rate"; });
   ASSERT_NE(found, data.figures().end());
-  ASSERT_EQ(found->series.size(), 4U);
+  // The function whole and faint, and again where its assumptions hold.
+  ASSERT_EQ(found->series.size(), 5U);
+  EXPECT_EQ(found->series[2].role, "faint");
+  EXPECT_TRUE(std::isfinite(found->series[2].y[1]));
+  EXPECT_TRUE(std::isnan(found->series[3].y[1]));
+  EXPECT_TRUE(std::isfinite(found->series[3].y[2]));
+  EXPECT_EQ(markup.find("flow-0-blocks"), std::string::npos);
   const auto& fitted = found->series[1].y;
   EXPECT_NEAR(fitted[0], std::exp(-2.5), 1e-12) << "begins where the energy is";
   EXPECT_NEAR(fitted[1], std::exp(-5.0), 1e-12);
-  const auto& certified = found->series[3].y;
+  const auto& certified = found->series[4].y;
   EXPECT_NEAR(certified[1], std::exp(-2.0 - 0.2 * 5), 1e-12) << "begins where the function is";
 }
 
@@ -99,6 +108,45 @@ TEST(ReadFlow, RisesOfTheObjectiveAreMarked) {
   EXPECT_TRUE(std::isnan(run.rate));
   EXPECT_TRUE(run.spectra.empty());
   EXPECT_FALSE(run.state.empty());
+}
+
+TEST(ReadFlow, AnInterruptedRunSaysHowFarItCame) {
+  TemporaryFolder folder;
+  const auto state = [&](const char* name, const Json& end) {
+    const Json config{{"integrator", {{"end_time", 10.0}}}};
+    auto file =
+        record::RunFolder::create(folder / name, Json{{"kind", "flow"}, {"config", config}}, "");
+    file.event({{"kind", "flow"}, {"step", 10}, {"time", 0.1}});
+    file.event(end);
+    return flow_run(record::RunReader::open(folder / name), name).state;
+  };
+  Json end{{"kind", "end"}, {"step", 19}, {"ending", "interrupted"}};
+  EXPECT_EQ(state("old", end), "interrupted at time 0.1 of 10");
+  end["time"] = 0.19;
+  EXPECT_EQ(state("new", end), "interrupted at time 0.19 of 10");
+}
+
+TEST(ReadFlow, BlocksHaveALedgerEach) {
+  TemporaryFolder folder;
+  {
+    auto file = record::RunFolder::create(folder / "a", Json{{"kind", "flow"}}, "");
+    for (int i = 0; i < 4; ++i) {
+      Json blocks{{"in", {{"kinetic", 2.0 + i}, {"dissipated", 0.5 * i}}}};
+      if (i != 1) blocks["out"] = {{"kinetic", 1.0}, {"dissipated", 0.25 * i}};
+      file.event({{"kind", "flow"}, {"step", i}, {"time", i}, {"blocks", blocks}});
+    }
+  }
+  const auto run = flow_run(record::RunReader::open(folder / "a"), "a");
+  ASSERT_EQ(run.blocks.size(), 2U);
+  EXPECT_EQ(run.blocks[0].kinetic, (std::vector<double>{2, 3, 4, 5}));
+  EXPECT_TRUE(std::isnan(run.blocks[1].kinetic[1])) << "left out of one record";
+  EXPECT_EQ(run.blocks[1].dissipated[3], 0.75);
+  PageData data;
+  EXPECT_NE(flow_figures(std::vector{run}, data).find("flow-0-blocks"), std::string::npos);
+  const auto found = std::find_if(data.figures().begin(), data.figures().end(),
+                                  [](const Figure& f) { return f.id == "flow-0-blocks"; });
+  ASSERT_NE(found, data.figures().end());
+  EXPECT_EQ(found->series.size(), 4U);
 }
 
 TEST(ReadFlow, SpectraOfSeveralBlocksByName) {

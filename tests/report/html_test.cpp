@@ -44,7 +44,7 @@ TEST(Render, EveryRunAppearsAndThePageIsWellFormed) {
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }
   const auto data = embedded_json(page, "muonflow-data");
-  EXPECT_EQ(data["lines"].size(), 4U + 5U);
+  EXPECT_EQ(data["lines"].size(), 4U + 6U);
   EXPECT_EQ(data["heatmaps"].size(), 1U);
   for (const auto& figure : data["lines"]) {
     EXPECT_EQ(count_of(page, "<canvas id=\"" + figure["id"].get<std::string>() + "\""), 1U);

@@ -51,8 +51,8 @@ TEST(Numbers, AsPeopleWriteThem) {
   EXPECT_EQ(number_html(-1.5), "−1.5");
   EXPECT_EQ(number_html(1234567), "1,234,567");
   EXPECT_EQ(number_html(0.001), "0.001");
-  EXPECT_EQ(number_html(2.5e-7, 2), "2.5 × 10<sup>−7</sup>");
-  EXPECT_EQ(number_html(-3e12, 2), "−3.0 × 10<sup>12</sup>");
+  EXPECT_EQ(number_html(2.5e-7, 2), "2.5\u00A0×\u00A010<sup>−7</sup>");
+  EXPECT_EQ(number_html(-3e12, 2), "−3.0\u00A0×\u00A010<sup>12</sup>");
   EXPECT_EQ(fixed_html(1.5, 4), "1.5000");
   EXPECT_EQ(count_html(999), "999");
   EXPECT_EQ(count_html(1234567), "1,234,567");

@@ -100,7 +100,7 @@ TEST_F(Sections, FlowsHaveLedgerSpectraAndSharedFigures) {
   PageData data;
   const auto markup = flow_section(runs, data);
   EXPECT_TRUE(markup_faults(markup).empty());
-  EXPECT_EQ(data.figures().size(), 2U + 4U);
+  EXPECT_EQ(data.figures().size(), 2U + 5U);
   EXPECT_EQ(data.heatmaps().size(), 1U);
   const auto& ledger = data.figures().front();
   ASSERT_EQ(ledger.series.size(), 3U);
@@ -114,6 +114,41 @@ TEST_F(Sections, FlowsHaveLedgerSpectraAndSharedFigures) {
     EXPECT_EQ(figure.series.size(), 2U);
   }
   EXPECT_EQ(flow_section({}, data), "");
+}
+
+TEST_F(Sections, FlowsWithoutMomentumShowNone) {
+  auto run = flow("flow");
+  run.momentum_free = true;
+  run.kinetic.assign(run.time.size(), 0.0);
+  run.momentum_op_norm.assign(run.time.size(), 0.0);
+  for (auto& row : run.spectra.front().rows) row.assign(row.size(), 0.0);
+  PageData data;
+  const auto text = visible_text(flow_section(std::vector{run}, data));
+  EXPECT_TRUE(data.heatmaps().empty());
+  EXPECT_EQ(text.find("kinetic"), std::string::npos);
+  for (const auto& figure : data.figures()) {
+    EXPECT_NE(figure.id, "flow-norm");
+    EXPECT_NE(figure.id, "flow-kinetic");
+  }
+}
+
+TEST_F(Sections, TableHasTheCertificateOrWhyThereIsNone) {
+  auto certified = flow("flow"), bare = flow("other");
+  certified.certified_rate = 0.19;
+  certified.certified_whole = 0.057;
+  certified.records_certified = 101;
+  certified.records_holding = 51;
+  certified.violations = 0;
+  bare.certificate_note = "the geometry is not <smooth>";
+  PageData data;
+  const auto markup = flow_section(std::vector{certified, bare}, data);
+  EXPECT_TRUE(markup_faults(markup).empty());
+  const auto text = visible_text(markup);
+  for (const char* part : {"0.19; fitted / certified 3", "0.057; fitted / certified 10",
+                           "held at 51 of 101 records; no violation among them",
+                           "none: the geometry is not <smooth>"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
 }
 
 TEST_F(Sections, DifferencesAreThoseOfTheConfiguration) {

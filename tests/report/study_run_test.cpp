@@ -133,6 +133,30 @@ TEST_F(StudyPage, SectionHasVerdictTableAndFigure) {
   EXPECT_EQ(figure.series[3].tone, figure.series[2].tone);
 }
 
+TEST_F(StudyPage, KeysNameTheMeasuredFirstAndATheoryOnce) {
+  StudyRun run;
+  run.study = "flow-orders";
+  StudyFigure figure{.caption = "slopes <= 2", .x = "epsilon", .y = "y", .curves = {}};
+  for (const char* name : {"leapfrog", "relaxed"}) {
+    figure.curves.push_back(
+        {.label = name, .drawn = "marks", .x = {1, 2}, .y = {1, 4}, .low = {}, .high = {}});
+    figure.curves.push_back(
+        {.label = "h^2", .drawn = "dashed", .x = {1, 2}, .y = {1, 4}, .low = {}, .high = {}});
+  }
+  run.figures = {figure};
+  PageData data;
+  const auto markup = study_section(std::vector{run}, data);
+  const auto text = visible_text(markup);
+  EXPECT_LT(text.find("leapfrog"), text.find("relaxed"));
+  EXPECT_NE(markup.find("<span class=\"line dashed\"></span><span>h<sup>2</sup></span>"),
+            std::string::npos);
+  EXPECT_EQ(testing::count_of(markup, "h<sup>2</sup>"), 1U);
+  EXPECT_NE(text.find("slopes ≤ 2."), std::string::npos);
+  ASSERT_EQ(data.figures().size(), 1U);
+  EXPECT_EQ(data.figures().front().x.front().second, "ε");
+  EXPECT_EQ(data.figures().front().series.size(), 4U);
+}
+
 TEST_F(StudyPage, PageOpensWithTheVerdicts) {
   write_study(folder / "a", "flow-chaos", "PASS");
   write_study(folder / "b", "flow-hard-limit", "FINDING");

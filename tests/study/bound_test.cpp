@@ -14,6 +14,10 @@ TEST(Bound, RangeIsTold) {
   EXPECT_EQ((Bound{.name = "a", .high = 1e-9}).range_text(), "<= 1e-09");
   EXPECT_EQ((Bound{.name = "a", .low = 1}).range_text(), ">= 1");
   EXPECT_EQ((Bound{.name = "a", .low = 0, .high = 0}).range_text(), "= 0");
+  EXPECT_EQ((Bound{.name = "a", .low = 0.97 * 2 / 3, .high = 1 + 1e-9}).range_text(),
+            "in [0.6467, 1.000000001]")
+      << "what is long is told in four digits";
+  EXPECT_EQ((Bound{.name = "a", .high = 4 * 0.05 * 0.05}).range_text(), "<= 0.01");
   EXPECT_FALSE((Bound{.name = "a"}).decides());
   EXPECT_EQ((Bound{.name = "a"}).range_text(), "");
 }

@@ -28,8 +28,9 @@ muonflow.superscript = (exponent) =>
 
 // A tick or a value as people write it: 1,200, 0.05, 2.5 × 10⁻⁷, 3.2M.
 muonflow.number = (value, digits = 6) => {
+  if (value < 0) return '−' + muonflow.number(-value, digits);
   if (value === 0 || !Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
+  const size = value;
   if (size >= 1e-3 && size < 1e5) {
     return value.toLocaleString('en-US', {maximumSignificantDigits: digits});
   }
@@ -38,13 +39,12 @@ muonflow.number = (value, digits = 6) => {
   }
   let exponent = Math.floor(Math.log10(size));
   let mantissa = Number((value / 10 ** exponent).toPrecision(Math.min(digits, 4)));
-  if (Math.abs(mantissa) >= 10) {
+  if (mantissa >= 10) {
     mantissa /= 10;
     exponent += 1;
   }
   const power = '10' + muonflow.superscript(exponent);
-  if (mantissa === 1) return power;
-  return (mantissa === -1 ? '−' + power : `${mantissa} × ${power}`).replace('-', '−');
+  return mantissa === 1 ? power : `${mantissa} × ${power}`;
 };
 
 // Round values between low and high, about `count` of them.
@@ -76,19 +76,21 @@ muonflow.logTicks = (low, high, count) => {
   return ticks.length >= 2 ? ticks : muonflow.ticks(low, high, count);
 };
 
+muonflow.isPowerOfTen = (value) => Math.abs(value / 10 ** Math.round(Math.log10(value)) - 1) < 1e-9;
+
 // All ticks of a log axis in one manner: powers where there is more than a decade or two.
 muonflow.logTick = (value, low, high) => {
-  const exponent = Math.round(Math.log10(value));
-  const whole = Math.abs(value / 10 ** exponent - 1) < 1e-9;
-  return whole && Math.log10(high / low) >= 2 ? '10' + muonflow.superscript(exponent)
-                                              : muonflow.number(value, 3);
+  const powers = muonflow.isPowerOfTen(value) && Math.log10(high / low) >= 2;
+  return powers ? '10' + muonflow.superscript(Math.round(Math.log10(value))) : muonflow.number(value, 3);
 };
 
 (() => {
   const shapes = ['circle', 'rect', 'triangle', 'rectRot'];
 
+  const has = (figure, role) => figure.series.some((series) => series.role === role);
+
   // The look of a series by its role.
-  function look(series, theme) {
+  function look(series, theme, figure) {
     const index = series.tone ?? series.run ?? 0;
     const colour = theme.series(index);
     const base = {
@@ -110,15 +112,17 @@ muonflow.logTick = (value, low, high) => {
       case 'marks':
         return {
           ...base,
+          // What joins the marks is faint where it could hide a theory.
+          ...(has(figure, 'theory') ? {borderWidth: 1.5, borderColor: muonflow.faint(colour, 0.4)} : {}),
           pointRadius: series.y.length > 60 ? 2 : [4, 4, 5, 5][index % 4],
           pointHitRadius: 8,
           pointStyle: shapes[index % 4],
           pointBorderColor: theme.ground,
           pointBorderWidth: 1,
-          order: 1,
+          order: has(figure, 'theory') ? -2 : 1,
         };
       case 'theory':
-        return {...base, borderWidth: 1.5, borderDash: [5, 4], order: 2};
+        return {...base, borderWidth: 1.75, borderDash: [5, 4], order: -1};
       case 'edge':
         return {...base, borderWidth: 0, order: 4};
       case 'total':
@@ -128,16 +132,24 @@ muonflow.logTick = (value, low, high) => {
     }
   }
 
+  // A value between gaps has no line to show it.
+  const alone = (points, i) =>
+    !Number.isNaN(points[i].y) && Number.isNaN(points[i - 1]?.y ?? NaN) && Number.isNaN(points[i + 1]?.y ?? NaN);
+
   function datasets(figure, data, axis, theme) {
     return figure.series.map((series) => {
       const x = data.points[series.points][axis];
       const set = {
-        ...look(series, theme),
+        ...look(series, theme, figure),
         label: series.label,
         run: series.run,
         silent: series.role === 'raw' || series.role === 'edge',
         data: series.y.map((y, i) => ({x: x[i], y: y === null ? NaN : y})),
       };
+      if (series.role !== 'marks' && series.role !== 'edge') {
+        set.pointRadius = set.data.map((_, i) => (alone(set.data, i) ? 2.5 : 0));
+        if (figure.cap === undefined) set.clip = 4;
+      }
       if (series.fill !== undefined) {
         const colour = muonflow.faint(theme.series(series.fill.tone), 0.22);
         set.fill = {target: series.fill.to, above: colour, below: colour};
@@ -208,6 +220,24 @@ muonflow.logTick = (value, low, high) => {
     return {min: figure.zero ? 0 : low - room, max: figure.cap ?? high + room};
   }
 
+  // Where the horizontal axis begins and ends: in studies far enough out for whole marks.
+  function breadth(figure, sets) {
+    const shown = sets.filter((set) => !set.hidden && set.data.length > 0);
+    const high = Math.max(...shown.map((set) => set.data[set.data.length - 1].x), 0) || 1;
+    const room = figure.section === 'study' && has(figure, 'marks') ? 0.025 : 0;
+    if (!figure.log_x) return {min: 0, max: high * (1 + room)};
+    const low = Math.min(...sets.map((set) => set.data[0]?.x ?? Infinity), high);
+    const factor = (high / low) ** room;
+    return {min: low / factor, max: high * factor};
+  }
+
+  // The places of a few marks, which say more than round numbers between them.
+  function markedTicks(figure, sets, width) {
+    const marked = sets.filter((set, i) => !set.hidden && figure.series[i].role === 'marks');
+    const places = [...new Set(marked.flatMap((set) => set.data.map((point) => point.x)))];
+    return places.length >= 2 && places.length <= width / 55 ? places.sort((a, b) => a - b) : [];
+  }
+
   function options(figure, axis, theme, sets) {
     const font = {family: theme.font, size: 12};
     const scale = (title) => ({
@@ -215,18 +245,18 @@ muonflow.logTick = (value, low, high) => {
       ticks: {color: theme.muted, font, maxRotation: 0, autoSkipPadding: 14},
       title: {display: true, text: title, color: theme.ink, font},
     });
-    const ends = sets.filter((set) => !set.hidden).map((set) => set.data[set.data.length - 1]?.x ?? 0);
-    const x = {...scale(figure.x[axis]), type: 'linear', min: 0, max: Math.max(...ends, 0) || 1};
-    if (figure.log_x) {
-      x.type = 'logarithmic';
-      x.min = Math.min(...sets.map((set) => set.data[0]?.x ?? Infinity), x.max);
-    }
+    const x = {...scale(figure.x[axis]), type: figure.log_x ? 'logarithmic' : 'linear', ...breadth(figure, sets)};
     x.afterBuildTicks = (built) => {
       const make = figure.log_x ? muonflow.logTicks : muonflow.ticks;
-      built.ticks = make(built.min, built.max, Math.max(2, built.width / 65)).map((value) => ({value}));
+      const marked = figure.log_x ? markedTicks(figure, sets, built.width) : [];
+      const ticks = marked.length > 0 ? marked : make(built.min, built.max, Math.max(2, built.width / 65));
+      built.ticks = ticks.map((value) => ({value}));
     };
-    x.ticks.callback = (value) =>
-      figure.log_x ? muonflow.logTick(value, x.min, x.max) : muonflow.number(value, 5);
+    x.ticks.callback = (value, _, built) => {
+      if (!figure.log_x) return muonflow.number(value, 5);
+      const powers = built.every((tick) => muonflow.isPowerOfTen(tick.value));
+      return powers ? muonflow.logTick(value, x.min, x.max) : muonflow.number(value, 5);
+    };
     const y = {...scale(figure.y), type: figure.log ? 'logarithmic' : 'linear', ...range(figure, sets)};
     y.afterBuildTicks = (built) => {
       const make = figure.log ? muonflow.logTicks : muonflow.ticks;

@@ -66,18 +66,22 @@ std::string ledger_figure(const FlowRun& run, std::size_t index, PageData& data)
   const bool rises = !marks.at.empty();
   if (rises) figure.marks = std::move(marks);
   data.add(std::move(figure));
-  std::string keys =
-      "<ul class=\"keys\"><li><span class=\"line of-0\"></span>objective J</li>"
-      "<li><span class=\"band of-1\"></span>kinetic K</li>"
-      "<li><span class=\"line of-1\"></span>energy E = J + K</li>"
+  std::string keys = "<ul class=\"keys\"><li><span class=\"line of-0\"></span>objective J</li>";
+  if (!run.momentum_free) {
+    keys +=
+        "<li><span class=\"band of-1\"></span>kinetic K</li>"
+        "<li><span class=\"line of-1\"></span>energy E = J + K</li>";
+  }
+  keys +=
       "<li><span class=\"band of-2\"></span>dissipated</li>"
       "<li><span class=\"line dashed\"></span>E + dissipated</li>";
   if (rises) keys += "<li><span class=\"tick\"></span>J rose</li>";
   keys += "</ul>\n";
   return figure_html(
       id,
-      "<b>Where the energy goes.</b> Objective, kinetic energy and what was dissipated, stacked: "
-      "the dashed top stays level as far as the ledger closes.",
+      fmt::format("<b>Where the energy goes.</b> Objective{} and what was dissipated, stacked: the "
+                  "dashed top stays level as far as the ledger closes.",
+                  run.momentum_free ? "" : ", kinetic energy"),
       "tall", keys);
 }
 
@@ -85,6 +89,10 @@ std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& dat
   std::string out;
   for (std::size_t b = 0; b < run.spectra.size(); ++b) {
     const auto& spectra = run.spectra[b];
+    const auto any = [](const std::vector<double>& row) {
+      return std::any_of(row.begin(), row.end(), [](double s) { return s > 0; });
+    };
+    if (std::none_of(spectra.rows.begin(), spectra.rows.end(), any)) continue;  // no momentum
     const auto id = fmt::format("flow-{}-spectra-{}", index, b);
     // Every so many columns, so that each stays a pixel wide.
     const auto stride =
@@ -110,6 +118,34 @@ std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& dat
   return out;
 }
 
+// Kinetic energy and dissipation of every block, in the colour of the block.
+std::string blocks_figure(const FlowRun& run, std::size_t index, PageData& data) {
+  if (run.blocks.empty() || run.momentum_free) return {};
+  auto figure = figure_of(fmt::format("flow-{}-blocks", index), "energy");
+  figure.log = true;
+  std::string keys = "<ul class=\"keys\">";
+  for (std::size_t b = 0; b < run.blocks.size(); ++b) {
+    const auto& [name, kinetic, dissipated] = run.blocks[b];
+    const bool any = add_line(
+        figure, data,
+        {.label = "kinetic, " + name, .axes = {{"time", run.time}}, .y = kinetic, .tone = b});
+    add_line(figure, data,
+             {.label = "dissipated, " + name,
+              .axes = {{"time", run.time}},
+              .y = dissipated,
+              .role = "theory",
+              .tone = b});
+    if (any) {
+      keys += fmt::format("<li><span class=\"line of-{}\"></span>{}</li>", b % 8, escape(name));
+    }
+  }
+  keys += "<li><span class=\"line dashed\"></span>dissipated</li></ul>\n";
+  return finish_figure(std::move(figure), data,
+                       "<b>Block by block.</b> The kinetic energy of each block of the particles, "
+                       "and what has been dissipated through it.",
+                       "tall", keys);
+}
+
 // exp(-rate t) over a stretch of time, from where `values` stand at its start.
 Line decay(const char* label, const std::vector<double>& time, const std::vector<double>& values,
            double rate, double from, double to, std::size_t tone) {
@@ -128,7 +164,8 @@ std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
   const bool certified = !run.lyapunov.empty() &&
                          std::isfinite(run.certified_rate + run.certified_from + run.certified_to);
   if (run.time.empty() || !std::isfinite(run.infimum) || !(fitted || certified)) return {};
-  auto figure = figure_of(fmt::format("flow-{}-rate", index), "E − inf J");
+  auto figure = figure_of(fmt::format("flow-{}-rate", index),
+                          certified ? "E − inf J, Lyapunov function" : "E − inf J");
   figure.log = true;
   auto above = run.energy;
   for (double& energy : above) energy -= run.infimum;
@@ -142,17 +179,32 @@ std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
                         number_html(run.rate, 3));
   }
   if (certified) {
+    auto held = run.lyapunov;
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      if (!run.lyapunov_holds[i]) held[i] = std::nan("");
+    }
+    const bool always = std::find(run.lyapunov_holds.begin(), run.lyapunov_holds.end(), false) ==
+                        run.lyapunov_holds.end();
+    if (!always) {
+      add_line(figure, data,
+               {.label = "Lyapunov function, assumptions fail",
+                .axes = {{"time", run.lyapunov_time}},
+                .y = run.lyapunov,
+                .role = "faint",
+                .tone = 2});
+    }
     add_line(figure, data,
              {.label = "Lyapunov function",
               .axes = {{"time", run.lyapunov_time}},
-              .y = run.lyapunov,
+              .y = std::move(held),
               .tone = 2});
     add_line(figure, data,
              decay("certified", run.lyapunov_time, run.lyapunov, run.certified_rate,
                    run.certified_from, run.certified_to, 2));
     keys += fmt::format(
-        "<li><span class=\"line of-2\"></span>Lyapunov function</li>"
+        "<li><span class=\"line of-2\"></span>Lyapunov function</li>{}"
         "<li><span class=\"line theory of-2\"></span>certified rate {}</li>",
+        always ? "" : "<li><span class=\"line faint of-2\"></span>where its assumptions fail</li>",
         number_html(run.certified_rate, 3));
   }
   keys += "</ul>\n";
@@ -163,6 +215,12 @@ std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
                              "its dashed line."
                            : "<b>Rate of the energy</b> above its limit.",
                        "tall", keys);
+}
+
+// Nothing where all is 0, as the momentum of a flow without momentum.
+std::vector<double> without_zeros(std::vector<double> values) {
+  const bool zeros = std::all_of(values.begin(), values.end(), [](double v) { return v == 0; });
+  return zeros ? std::vector<double>(values.size(), std::nan("")) : values;
 }
 
 // One line a run over all runs.
@@ -182,6 +240,11 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
   energy.log = std::all_of(runs.begin(), runs.end(), [](const FlowRun& run) {
     return std::all_of(run.energy.begin(), run.energy.end(), [](double e) { return !(e <= 0); });
   });
+  auto objective = figure_of("flow-objective", "objective J");
+  objective.log = std::all_of(runs.begin(), runs.end(), [](const FlowRun& run) {
+    return std::all_of(run.objective.begin(), run.objective.end(),
+                       [](double j) { return !(j <= 0); });
+  });
   auto kinetic = figure_of("flow-kinetic", "kinetic energy K");
   kinetic.log = true;
   auto error = figure_of("flow-error", "|E(0) − E(t) − dissipated|");
@@ -194,6 +257,9 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
                                     "exponential rate."
                                   : "<b>Energy E.</b>",
                        [](const FlowRun& run) { return run.energy; });
+  out += shared_figure(runs, data, objective,
+                       "<b>Objective J.</b> It may rise while the energy falls.",
+                       [](const FlowRun& run) { return run.objective; });
   out += shared_figure(runs, data, kinetic,
                        "<b>Kinetic energy K</b> = mean Φ(M)/γ: what the momentum holds.",
                        [](const FlowRun& run) { return run.kinetic; });
@@ -203,13 +269,18 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
                        [](const FlowRun& run) { return absolute(run.ledger_error); });
   out += shared_figure(runs, data, norm,
                        "<b>Largest momentum:</b> operator norm, maximum over particles.",
-                       [](const FlowRun& run) { return run.momentum_op_norm; });
+                       [](const FlowRun& run) { return without_zeros(run.momentum_op_norm); });
   auto distance = figure_of("flow-distance", "distance");
   distance.from_zero = true;
   out += shared_figure(runs, data, distance,
                        "<b>Distance of two particles:</b> root mean square over all pairs. Whether "
                        "the law spreads or concentrates.",
                        [](const FlowRun& run) { return run.particle_distance; });
+  out += shared_figure(
+      runs, data, figure_of("flow-alignment", "⟨G, ∇Φ(M)⟩ / ‖G‖²"),
+      "<b>Alignment</b> of the motion with the force, means over the particles. Where it is "
+      "negative the objective rises.",
+      [](const FlowRun& run) { return run.alignment; });
   return out;
 }
 
@@ -218,8 +289,8 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
 std::string flow_figures(std::span<const FlowRun> runs, PageData& data) {
   std::string out;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const auto pair = ledger_figure(runs[r], r, data) + spectra_figures(runs[r], r, data) +
-                      rate_figure(runs[r], r, data);
+    const auto pair = ledger_figure(runs[r], r, data) + rate_figure(runs[r], r, data) +
+                      blocks_figure(runs[r], r, data) + spectra_figures(runs[r], r, data);
     if (pair.empty()) continue;
     if (runs.size() > 1) {
       out += fmt::format("<h3>{} {}</h3>\n", swatch_html(r), escape(runs[r].name));

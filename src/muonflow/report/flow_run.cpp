@@ -43,6 +43,21 @@ void add_spectrum(std::vector<Spectra>& spectra, double time, const Json& event)
   }
 }
 
+void add_blocks(std::vector<BlockLedger>& blocks, std::size_t records, const Json& event) {
+  const auto& now = member(event, "blocks");
+  if (!now.is_object()) return;
+  for (const auto& [name, values] : now.items()) {
+    auto at = std::find_if(blocks.begin(), blocks.end(),
+                           [&key = name](const BlockLedger& b) { return b.block == key; });
+    if (at == blocks.end())
+      at = blocks.insert(at, {.block = name, .kinetic = {}, .dissipated = {}});
+    at->kinetic.resize(records, kNaN);
+    at->dissipated.resize(records, kNaN);
+    at->kinetic.push_back(number_of(values, {"kinetic"}));
+    at->dissipated.push_back(number_of(values, {"dissipated"}));
+  }
+}
+
 // Rises beyond round-off: a flat objective must not count.
 std::vector<std::size_t> rises(const std::vector<double>& values) {
   std::vector<std::size_t> at;
@@ -72,7 +87,14 @@ void read_summary(const record::RunReader& reader, FlowRun& run) {
   run.certified_rate = number_of(summary, {"certificate.tail.rate"});
   run.certified_from = number_of(summary, {"certificate.tail.from"});
   run.certified_to = number_of(summary, {"certificate.tail.to"});
+  run.certified_whole = number_of(summary, {"certificate.whole.rate"});
+  run.records_certified = number_of(summary, {"certificate.records"});
+  run.records_holding = number_of(summary, {"certificate.records_where_assumptions_hold"});
+  run.violations = number_of(summary, {"certificate.violations"});
+  run.certificate_note = text_of(summary, {"certificate_note"});
   for (const auto* event : reader.events("certificate")) {
+    const auto& holds = member(*event, "assumptions");
+    run.lyapunov_holds.push_back(!holds.is_boolean() || holds.get<bool>());
     run.lyapunov_time.push_back(number_of(*event, {"time"}));
     run.lyapunov.push_back(number_of(*event, {"lyapunov"}));
   }
@@ -126,7 +148,13 @@ FlowRun flow_run(const record::RunReader& reader, const std::string& name) {
     if (!(run.relative_ledger_error >= relative)) run.relative_ledger_error = relative;
     run.momentum_op_norm.push_back(number_of(*event, {"momentum_op_norm"}));
     run.particle_distance.push_back(number_of(*event, {"particle_distance"}));
+    run.alignment.push_back(number_of(*event, {"alignment"}));
+    add_blocks(run.blocks, run.time.size() - 1, *event);
     add_spectrum(run.spectra, time, *event);
+  }
+  for (auto& block : run.blocks) {
+    block.kinetic.resize(run.time.size(), kNaN);
+    block.dissipated.resize(run.time.size(), kNaN);
   }
   run.increases = rises(run.objective);
   const auto& config = member(reader.manifest(), "config");
@@ -140,7 +168,11 @@ FlowRun flow_run(const record::RunReader& reader, const std::string& name) {
   run.step = number_of(config, {"integrator.step"});
   read_summary(reader, run);
   run.remarks = reader.remarks();
-  const double reached = run.time.empty() ? 0 : run.time.back();
+  // An interrupted run says how far it came, which may be past its last record.
+  const auto* end = reader.last("end");
+  const double ended = end == nullptr ? kNaN : number_of(*end, {"time"});
+  const double recorded = run.time.empty() ? 0 : run.time.back();
+  const double reached = ended >= recorded ? ended : recorded;
   run.state = run_state(reader, reached, number_of(config, {"integrator.end_time"}), "time");
   return run;
 }

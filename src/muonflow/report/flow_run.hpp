@@ -16,6 +16,12 @@ struct Spectra {
   std::vector<std::vector<double>> rows;  // [index of the singular value][time]
 };
 
+// A block of the particles: what its momentum holds and what it has spent.
+struct BlockLedger {
+  std::string block;
+  std::vector<double> kinetic, dissipated;  // one value a recorded time
+};
+
 // How often J and E rose: counted over all steps by a run that ended, else between recorded times.
 struct Rises {
   double objective{}, energy{};
@@ -35,6 +41,8 @@ struct FlowRun {
   std::vector<double> ledger_error;  // E(0) - E - dissipated
   std::vector<double> momentum_op_norm;
   std::vector<double> particle_distance;  // root mean square over pairs
+  std::vector<double> alignment;          // mean <G, grad Phi(M)> over mean ||G||^2
+  std::vector<BlockLedger> blocks;        // of particles of several matrices
   std::vector<std::size_t> increases;     // records at which J stands above the one before
   Rises rises;
   std::vector<Spectra> spectra;
@@ -43,7 +51,11 @@ struct FlowRun {
   double rate_from{}, rate_to{};           // the times of the fit
   double certified_rate{};                 // that the certificate proves; NaN: none
   double certified_from{}, certified_to{};
+  double certified_whole{};  // over all times
+  double records_certified{}, records_holding{}, violations{};
+  std::string certificate_note;                 // why there is none
   std::vector<double> lyapunov_time, lyapunov;  // the certificate's function at the records
+  std::vector<bool> lyapunov_holds;             // whether the assumptions held there
   double infimum{};                             // of J; NaN: not known
   double wall_seconds{};                        // NaN: not recorded
   std::string objective_name, geometry, integrator, shape;

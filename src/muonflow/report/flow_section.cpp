@@ -49,6 +49,26 @@ std::string rate_html(const FlowRun& run) {
   return out;
 }
 
+// "0.633; fitted / certified 1.64"
+std::string certified_html(const FlowRun& run, double rate) {
+  if (!std::isfinite(rate)) {
+    return words(run.certificate_note.empty() ? "" : "none: " + run.certificate_note);
+  }
+  auto out = number_html(rate, 3);
+  if (rate > 0 && std::isfinite(run.rate)) {
+    out += "; fitted / certified " + number_html(run.rate / rate, 3);
+  }
+  return out;
+}
+
+std::string assumptions_html(const FlowRun& run) {
+  if (!std::isfinite(run.records_certified)) return words("");
+  return fmt::format(
+      "held at {} of {} records; {} among them", count_html(run.records_holding),
+      count_html(run.records_certified),
+      run.violations == 0 ? "no violation" : count_html(run.violations) + " violations");
+}
+
 // Quantities down, runs across: there are more quantities than runs.
 std::string results_table(std::span<const FlowRun> runs) {
   const auto last = [](const std::vector<double>& v) {
@@ -71,6 +91,11 @@ std::string results_table(std::span<const FlowRun> runs) {
       {"ledger error, relative, largest of all steps",
        [](const FlowRun& run) { return number_html(run.relative_ledger_error, 2); }},
       {"fitted rate of E, with its 95% interval", rate_html},
+      {"certified rate, over the times of the fit",
+       [](const FlowRun& run) { return certified_html(run, run.certified_rate); }},
+      {"certified rate, over all times",
+       [](const FlowRun& run) { return certified_html(run, run.certified_whole); }},
+      {"assumptions of the certificate", assumptions_html},
       {"J rose", [](const FlowRun& run) { return rises_html(run, run.rises.objective); }},
       {"E rose", [](const FlowRun& run) { return rises_html(run, run.rises.energy); }},
       {"wall time", [](const FlowRun& run) { return duration_html(run.wall_seconds); }}};

@@ -120,7 +120,7 @@ std::string number_html(double value, int digits) {
   const auto text = fmt::format("{:.{}e}", value, std::max(0, std::min(digits, 3) - 1));
   const auto split = text.find('e');
   const int exponent = std::stoi(text.substr(split + 1));
-  return fmt::format("{} × 10<sup>{}</sup>", with_minus(text.substr(0, split)),
+  return fmt::format("{}\u00A0×\u00A010<sup>{}</sup>", with_minus(text.substr(0, split)),
                      with_minus(std::to_string(exponent)));
 }
 

@@ -22,7 +22,8 @@ std::string escape(std::string_view text);
 // Values that are not finite become null.
 std::string embed_json(const Json& value);
 
-// "0.0123", "1,234.5", "2.5 × 10<sup>−7</sup>"; a dash with a hidden word where not finite.
+// "0.0123", "1,234.5", "2.5 × 10<sup>−7</sup>" (kept on one line); a dash with a hidden word where
+// not finite.
 std::string number_html(double value, int digits = 4);
 // A fixed number of decimals: "1.5120"; the dash likewise.
 std::string fixed_html(double value, int decimals);

@@ -6,6 +6,7 @@
 
 #include "muonflow/report/line_figure.hpp"
 #include "muonflow/report/markup.hpp"
+#include "muonflow/report/mathematics.hpp"
 #include "muonflow/report/sections.hpp"
 
 namespace muonflow::report {
@@ -29,7 +30,7 @@ std::string measured_html(const StudyCheck& check) {
 
 std::string bound_html(const StudyCheck& check) {
   if (check.range.empty()) return "told, decides nothing";
-  return escape(check.range) + (check.whole_interval ? ", the whole interval" : "");
+  return mathematics_html(check.range) + (check.whole_interval ? ", the whole interval" : "");
 }
 
 std::string checks_table(const StudyRun& run) {
@@ -38,11 +39,11 @@ std::string checks_table(const StudyRun& run) {
       "Every bound was declared before the run. Brackets: 95% intervals over seeds or replicas.";
   table.head = {{"quantity"}, {"measured"}, {"bound"}, {"verdict"}, {"where the bound comes from"}};
   for (const auto& check : run.checks) {
-    table.rows.push_back({{escape(check.quantity)},
+    table.rows.push_back({{mathematics_html(check.quantity)},
                           {measured_html(check)},
                           {bound_html(check)},
                           {verdict_html(check.verdict)},
-                          {escape(check.why), "words"}});
+                          {mathematics_html(check.why), "words"}});
   }
   return table_html(table);
 }
@@ -64,18 +65,34 @@ std::vector<Toned> toned(const StudyFigure& figure) {
   return out;
 }
 
+// What was measured first, then theories; one that stands beside several curves is told once.
 std::string keys_html(const std::vector<Toned>& curves) {
   constexpr std::size_t kMost = 12;
-  std::string out = "<ul class=\"keys\">";
-  for (std::size_t i = 0; i < curves.size() && i < kMost; ++i) {
-    const auto& [curve, tone] = curves[i];
-    const auto mark = curve->drawn == "marks"
-                          ? swatch_html(tone)
-                          : fmt::format("<span class=\"line{} of-{}\"></span>",
-                                        curve->drawn == "dashed" ? " theory" : "", tone % 8);
-    out += "<li>" + mark + escape(curve->label) + "</li>";
+  std::vector<std::string> measured, theories;
+  std::vector<std::string> told;
+  for (const auto& [curve, tone] : curves) {
+    const auto label = "<span>" + mathematics_html(curve->label) + "</span>";
+    if (curve->drawn == "marks") {
+      measured.push_back(swatch_html(tone) + label);
+    } else if (curve->drawn != "dashed") {
+      measured.push_back(fmt::format("<span class=\"line of-{}\"></span>{}", tone % 8, label));
+    } else if (std::find(told.begin(), told.end(), curve->label) == told.end()) {
+      told.push_back(curve->label);
+      const auto same = std::count_if(
+          curves.begin(), curves.end(),
+          [&name = curve->label](const Toned& other) { return other.curve->label == name; });
+      theories.push_back(
+          (same > 1 ? std::string("<span class=\"line dashed\"></span>")
+                    : fmt::format("<span class=\"line theory of-{}\"></span>", tone % 8)) +
+          label);
+    }
   }
-  if (curves.size() > kMost) out += fmt::format("<li>and {} more</li>", curves.size() - kMost);
+  std::string out = "<ul class=\"keys\">";
+  for (std::size_t i = 0; i < measured.size() && i < kMost; ++i) {
+    out += "<li>" + measured[i] + "</li>";
+  }
+  if (measured.size() > kMost) out += fmt::format("<li>and {} more</li>", measured.size() - kMost);
+  for (const auto& theory : theories) out += "<li>" + theory + "</li>";
   return out + "</ul>\n";
 }
 
@@ -83,8 +100,8 @@ std::string study_figure(const StudyFigure& source, const std::string& id, PageD
   Figure figure;
   figure.id = id;
   figure.section = "study";
-  figure.x = {{"x", source.x}};
-  figure.y = source.y;
+  figure.x = {{"x", mathematics(source.x)}};
+  figure.y = mathematics(source.y);
   figure.log = source.log_y;
   figure.log_x = source.log_x;
   const auto curves = toned(source);
@@ -93,7 +110,7 @@ std::string study_figure(const StudyFigure& source, const std::string& id, PageD
                       : curve->drawn == "marks" ? "marks"
                                                 : "line";
     add_line(figure, data,
-             {.label = curve->label,
+             {.label = mathematics(curve->label),
               .axes = {{"x", curve->x}},
               .y = curve->y,
               .role = role,
@@ -101,7 +118,7 @@ std::string study_figure(const StudyFigure& source, const std::string& id, PageD
               .low = curve->low,
               .high = curve->high});
   }
-  return finish_figure(std::move(figure), data, escape(source.caption) + ".", "tall",
+  return finish_figure(std::move(figure), data, mathematics_html(source.caption) + ".", "tall",
                        keys_html(curves));
 }
 
@@ -117,7 +134,7 @@ std::string overview(std::span<const StudyRun> runs) {
       holding += check.verdict == "PASS";
     }
     table.rows.push_back({{escape(run.study)},
-                          {escape(run.title) + ", " + escape(run.paper)},
+                          {mathematics_html(run.title) + ", " + escape(run.paper)},
                           {run.verdict.empty() ? escape(run.state) : verdict_html(run.verdict)},
                           {fmt::format("{} of {}", holding, deciding), "number"},
                           {duration_html(run.wall_seconds), "number"}});
@@ -126,14 +143,14 @@ std::string overview(std::span<const StudyRun> runs) {
 }
 
 std::string one_study(const StudyRun& run, std::size_t index, PageData& data) {
-  auto out = fmt::format("<h3>{}: {} {}</h3>\n", escape(run.study), escape(run.title),
+  auto out = fmt::format("<h3>{}: {} {}</h3>\n", escape(run.study), mathematics_html(run.title),
                          verdict_html(run.verdict));
   if (!run.statement.empty()) {
     out += fmt::format("<p class=\"claim\">{} <span class=\"absent\">({})</span></p>\n",
-                       escape(run.statement), escape(run.paper));
+                       mathematics_html(run.statement), escape(run.paper));
   }
   if (!run.computes.empty()) {
-    out += fmt::format("<p class=\"note\">Computed: {}</p>\n", escape(run.computes));
+    out += fmt::format("<p class=\"note\">Computed: {}</p>\n", mathematics_html(run.computes));
   }
   std::vector<std::pair<std::string, std::string>> remarks;
   if (!run.state.empty()) remarks.emplace_back(run.name, run.state);

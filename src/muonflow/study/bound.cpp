@@ -1,5 +1,7 @@
 #include "muonflow/study/bound.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -11,16 +13,24 @@ namespace {
 // JSON has no infinity.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
+// Exact where that is short; a bound such as 0.97 * 2/3 in four digits. The exact one is in the
+// record.
+std::string told(double value) {
+  constexpr std::size_t kLongest = 11;  // 1.000000001
+  const auto text = shortest(value);
+  return text.size() <= kLongest ? text : fmt::format("{:.4g}", value);
+}
+
 }  // namespace
 
 bool Bound::decides() const { return std::isfinite(low) || std::isfinite(high); }
 
 std::string Bound::range_text() const {
   if (!decides()) return "";
-  if (!std::isfinite(low)) return "<= " + shortest(high);
-  if (!std::isfinite(high)) return ">= " + shortest(low);
-  if (low == high) return "= " + shortest(low);
-  return "in [" + shortest(low) + ", " + shortest(high) + "]";
+  if (!std::isfinite(low)) return "<= " + told(high);
+  if (!std::isfinite(high)) return ">= " + told(low);
+  if (low == high) return "= " + told(low);
+  return "in [" + told(low) + ", " + told(high) + "]";
 }
 
 Verdict judge(const Bound& bound, const Estimate& measured) {

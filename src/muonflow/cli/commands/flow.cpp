@@ -227,7 +227,7 @@ class Flow final : public Command {
     if (!speaks) return 0;
     write_safetensors(start.folder / "state.safetensors", tensors);
     const auto summary = summary_of(problem, cursor, result.last, setup, *folder, seconds);
-    end_event(*folder, cursor.step, "finished");
+    end_event(*folder, cursor.step, result.last.time, "finished");
     folder->summary(summary);
     print_result(summary);
     return 0;
@@ -287,7 +287,7 @@ class Flow final : public Command {
                                       std::optional<record::RunFolder>& folder) {
     const auto status = result.outcome.status;
     if (folder) {
-      end_event(*folder, cursor.step,
+      end_event(*folder, cursor.step, result.last.time,
                 status == Status::not_converged ? "not-converged" : "non-finite");
     }
     throw DataError({.place = path.string(),
@@ -298,7 +298,7 @@ class Flow final : public Command {
 
   static void say_interrupted(double time, const FlowSetup& setup, const flow::Cursor& cursor,
                               record::RunFolder& folder) {
-    end_event(folder, cursor.step, "interrupted");
+    end_event(folder, cursor.step, time, "interrupted");
     fmt::print(stderr,
                "muonflow: interrupted at time {:.6g} of {:.6g} (step {}), saved; go on with: "
                "muonflow flow --resume {}\n",
@@ -317,8 +317,9 @@ class Flow final : public Command {
                         {{"name", integrator.name}, {"cite", integrator.info.cite}}});
   }
 
-  static void end_event(record::RunFolder& folder, std::int64_t step, const char* ending) {
-    folder.event({{"kind", "end"}, {"step", step}, {"ending", ending}});
+  static void end_event(record::RunFolder& folder, std::int64_t step, double time,
+                        const char* ending) {
+    folder.event({{"kind", "end"}, {"step", step}, {"time", time}, {"ending", ending}});
   }
 
   template <class T>

@@ -89,9 +89,9 @@ std::vector<Bound> FlowOrders::bounds(const Options& options) {
            .why = fmt::format("the ledger closes: 1e-12 a step, {:.0f} steps", steps)});
     }
   }
-  bounds.push_back(
-      {.name = "muon-coarse-ledger",
-       .quantity = fmt::format("muon: the same at h = {}, mean over seeds", options.coarse)});
+  bounds.push_back({.name = "muon-coarse-ledger",
+                    .quantity = fmt::format(
+                        "muon: relative ledger error at h = {}, mean over seeds", options.coarse)});
   return bounds;
 }
 

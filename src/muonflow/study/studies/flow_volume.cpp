@@ -102,8 +102,10 @@ std::vector<Bound> FlowVolume::bounds(const Options& options) {
                           : fmt::format("a scheme of order {} errs by O(h^{}) in one step", order,
                                         order + 1)});
       bounds.push_back({.name = name,
-                        .quantity = fmt::format("the same at h = {}, largest over seeds",
-                                                options.steps.back())});
+                        .quantity = fmt::format(
+                            "one step of {} at h = {}: |log det + gamma m n N elapsed|, largest "
+                            "over seeds",
+                            name, options.steps.back())});
     }
   }
   return bounds;
