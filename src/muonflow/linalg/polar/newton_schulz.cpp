@@ -153,7 +153,11 @@ class Iteration {
       y_scale_ = static_cast<T>(1 / std::sqrt(bound));
       shift_ /= std::sqrt(bound);
     }
-    steps_ = made_to_measure(shift_, options_.degree, options_.error);
+    // A tenth in hand: the largest eigenvalue of A, by which `continues` judges, is 1 and a little.
+    steps_ = made_to_measure({.lower = shift_,
+                              .error = options_.error,
+                              .amplification = 0.9 * tolerance_ / roundoff_,
+                              .aspect = size(n_) / size(m_)});
   }
 
   // polynomial_ <- s(A), by Horner's rule in A^2 for more than three terms.

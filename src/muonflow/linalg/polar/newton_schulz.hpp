@@ -46,7 +46,6 @@ struct NewtonSchulz {
   // Made to measure: |A| <= 1 at the divisor, and the smallest eigenvalue of A is shift^2 > 0. The
   // steps bring every singular value to within `error` of 1.
   double error = 0;
-  int degree = 9;
   Formulation formulation = Formulation::automatic;
   // What rounding may be amplified to in A, relative; 0: 512 u.
   double tolerance = 0;
