@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "muonflow/core/error.hpp"
@@ -269,6 +270,38 @@ TEST(Gpt, BackwardAccumulatesAndScales) {
   model.zero_gradients();
   for (const auto& parameter : model.parameters()) {
     for (const double value : gradient_of(parameter)) EXPECT_EQ(value, 0);
+  }
+}
+
+// Logits are linear in gain and bias of the final norm, so that <w, d loss / d w> over both is
+// known from the logits alone, whoever shares the head, with a base model and without.
+TEST(Gpt, TheSlopeAlongTheFinalNormIsKnownBeforeBackward) {
+  for (const bool bias : {true, false}) {
+    auto options = tiny();
+    options.bias = bias;
+    for (const auto& base : {std::optional<GptOptions>(), std::optional(base_of_tiny())}) {
+      Gpt<double> model(options, base);
+      fill(model, 3);
+      const auto tokens = random_tokens(2 * 7, 11, 1), targets = random_tokens(2 * 7, 11, 2);
+      model.loss(tokens, targets, 2, 7);
+      const auto slope = model.output_slope();
+      model.backward(0.25);
+      EXPECT_EQ(slope.tensors.size(), bias ? 2u : 1u);
+      double along = 0;
+      for (const auto& parameter : model.parameters()) {
+        if (std::find(slope.tensors.begin(), slope.tensors.end(), parameter.name) ==
+            slope.tensors.end()) {
+          continue;
+        }
+        for (std::int64_t i = 0; i < element_count(parameter.shape); ++i) {
+          along += parameter.weights[i] * parameter.gradient[i];
+        }
+      }
+      EXPECT_GT(std::abs(slope.mean), 1e-3);
+      EXPECT_GE(slope.size, std::abs(slope.mean));
+      // Sums of about a hundred terms of the size of `size`.
+      EXPECT_NEAR(along, 0.25 * slope.mean, 1e-12 * slope.size);
+    }
   }
 }
 

@@ -96,6 +96,18 @@ TEST(TrainerAudit, AWrongStepIsTakenBackAndEndsTheRun) {
   EXPECT_EQ(left.loop.data, expected.loop.data);
 }
 
+// The size of each micro-batch's gradient is known from its loss.
+TEST(TrainerAudit, GradientsAreTheMeanOfTheMicroBatches) {
+  Small<double> small(kTrain, small_routing(), {});
+  optim::Auditor<double> auditor(kAudit, {.micro_batches = 6, .steps = kTrain.steps});
+  small.trainer.watch(auditor, optim::OnFailure::stop);
+  EXPECT_EQ(small.trainer.run(), Ending::audit);
+  ASSERT_TRUE(small.trainer.trouble().has_value());
+  EXPECT_NE(small.trainer.trouble()->text.find("what a micro-batch adds to the gradient"),
+            std::string::npos)
+      << small.trainer.trouble()->text;
+}
+
 TEST(TrainerAudit, OrIsSaidAndGoesOn) {
   Audited<double> audited(small_routing("turncoat"), {}, optim::OnFailure::warn);
   EXPECT_EQ(audited.run(), Ending::finished);

@@ -30,6 +30,8 @@ class TokenBatches {
 
   Index batch() const { return batch_; }
   Index time() const { return time_; }
+  // How many there are to draw from.
+  std::int64_t windows() const { return static_cast<std::int64_t>(text_.size()) - time_; }
 
   // tokens, targets: [batch, time], row-major; targets are the tokens one place later. Throws
   // ShapeError for spans of another size.

@@ -67,6 +67,16 @@ class Gpt {
   // The logits [N, V] of the last loss(); backward() turns them into their gradient, so they are
   // to be read before it.
   ConstMatrixRef<T> logits() const;
+  // How the last loss() goes with the size of the final norm's gain and bias, and so of all logits:
+  // <w, d loss / d w> over both, without a backward pass, which can be held against it. For a token
+  // it is the mean of its logits under their softmax less the target's; in double. To be read
+  // before backward(), too.
+  struct OutputSlope {
+    std::vector<std::string> tensors{};  // names of the final norm's
+    double mean = 0;                     // over the tokens
+    double size = 0;                     // mean of the absolute values
+  };
+  OutputSlope output_slope() const;
   // Adds scale * d loss / d parameter to the gradients; once after each loss().
   void backward(T scale = 1);
   void zero_gradients();

@@ -35,6 +35,14 @@ template <class T>
 double Trainer<T>::accumulate() {
   model_.zero_gradients();
   const auto parts = options_.accumulation;
+  const auto slope = [&]() -> optim::KnownSlope {
+    const auto known = model_.output_slope();
+    // How often chance would draw the same windows again.
+    const double digits =
+        static_cast<double>(batches_.batch()) * std::log10(static_cast<double>(batches_.windows()));
+    return {
+        .tensors = known.tensors, .slope = known.mean, .size = known.size, .distinct = digits > 12};
+  };
   double sum = 0;
   for (std::int64_t part = 0; part < parts; ++part) {
     batches_.next(tokens_, targets_);
@@ -43,7 +51,7 @@ double Trainer<T>::accumulate() {
     // The rest of the batches is drawn all the same, so that a skipped step costs the data of one
     // step whatever was wrong with it.
     if (!std::isfinite(sum)) continue;
-    if (auditor_) auditor_->before_backward(optimizer_);
+    if (auditor_) auditor_->before_backward(optimizer_, slope);
     model_.backward(static_cast<T>(1.0 / static_cast<double>(parts)));
     if (auditor_) auditor_->after_backward(optimizer_);
   }
@@ -117,7 +125,7 @@ bool Trainer<T>::advance(std::span<Observer* const> observers) {
   const double factor = schedule_.factor(state_.step, options_.steps);
   before_.reset();
   if (auditor_) {
-    auditor_->at_step(state_.step);
+    auditor_->at_step(state_.step, state_.skipped);
     if (auditor_->due(optimizer_) && on_failure_ == optim::OnFailure::stop) {
       const auto copy_begin = Clock::now();
       before_ = checkpoint();
@@ -244,7 +252,10 @@ void Trainer<T>::restore(const Checkpoint& checkpoint, const std::string& place)
   model_.load_weights(checkpoint.weights, place + "/weights.safetensors");
   batches_.seek(checkpoint.loop.data);
   state_ = checkpoint.loop;
-  if (auditor_) auditor_->forget();
+  if (auditor_) {
+    auditor_->forget();
+    auditor_->restored(optimizer_, checkpoint.optimizer);
+  }
   trouble_.reset();
   intact_ = true;
 }

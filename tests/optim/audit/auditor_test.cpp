@@ -53,6 +53,7 @@ TEST(Auditor, EveryTensorHasItsTurnAndTheFirstMeetEveryRule) {
     EXPECT_TRUE(run.optimizer->step().outcome.ok());
     std::set<std::string> rules;
     for (const auto& check : auditor.report().checks) {
+      if (check.quantity != "direction") continue;
       seen.insert(check.tensor);
       rules.insert(check.rule);
     }
@@ -122,6 +123,193 @@ TEST(Auditor, AnUpdateOfTheWrongTensor) {
   ASSERT_NE(auditor.failure(), nullptr);
   EXPECT_EQ(auditor.failure()->tensor, "w0");
   EXPECT_GT(auditor.report().failed(), 4);
+}
+
+// Vectors are looked at in every audit, and of the others the largest and the smallest first.
+TEST(Auditor, SmallTensorsAreAlwaysLookedAt) {
+  AuditedRunOf<double> run({{{9, 9}, Role::hidden},
+                            {{4, 4}, Role::hidden},
+                            {{6, 6}, Role::hidden},
+                            {{20, 9}, Role::hidden},
+                            {{4}, Role::norm},
+                            {{7}, Role::bias}},
+                           mixed());
+  AuditOptions options = every_step();
+  options.tensors = 2;
+  Auditor<double> auditor(options);
+  run.optimizer->observe(&auditor);
+  run.fill_gradients(0);
+  EXPECT_TRUE(run.optimizer->step().outcome.ok());
+  std::set<std::string> seen;
+  for (const auto& check : auditor.report().checks) {
+    if (check.quantity == "direction") seen.insert(check.tensor);
+  }
+  EXPECT_EQ(seen, (std::set<std::string>{"w1", "w3", "w4", "w5"}));
+}
+
+// Until every tensor has been met, time that is free is used for more of them.
+TEST(Auditor, FreeSecondsMeetEveryTensorSoon) {
+  for (const double seconds : {0.0, 100.0}) {
+    const std::vector<std::pair<Shape, Role>> shapes(12, {{6, 6}, Role::hidden});
+    AuditedRunOf<double> run(shapes, mixed());
+    AuditOptions options = every_step();
+    options.tensors = 1;
+    options.free_seconds = seconds;
+    Auditor<double> auditor(options);
+    run.optimizer->observe(&auditor);
+    std::set<std::string> seen;
+    for (int step = 0; step < 2; ++step) {
+      run.fill_gradients(step);
+      EXPECT_TRUE(run.optimizer->step().outcome.ok());
+      for (const auto& check : auditor.report().checks) {
+        if (check.quantity == "direction") seen.insert(check.tensor);
+      }
+    }
+    EXPECT_EQ(seen.size(), seconds > 0 ? 12u : 2u);
+  }
+}
+
+TEST(Auditor, TheRoutingTableIsHeldAgainstTheConfiguration) {
+  AuditedRunOf<double> run(several(), mixed());
+  const_cast<RoutingTable&>(run.optimizer->routing()).rows[2].lr *= 2;
+  EXPECT_MENTIONS(run.run(1), "w2: learning rate: expected 0.001");
+}
+
+// Without accumulation, too, a step is of one backward pass, and one step of the run is one of the
+// optimizer.
+TEST(Auditor, AStepTakenTwice) {
+  AuditedRunOf<double> run(several(), mixed());
+  Auditor<double> auditor(every_step());
+  run.optimizer->observe(&auditor);
+  auditor.at_step(0);
+  auditor.before_backward(*run.optimizer);
+  run.fill_gradients(0);
+  auditor.after_backward(*run.optimizer);
+  EXPECT_TRUE(run.optimizer->step().outcome.ok());
+  EXPECT_EQ(auditor.failure(), nullptr);
+  EXPECT_TRUE(run.optimizer->step().outcome.ok());
+  ASSERT_NE(auditor.failure(), nullptr);
+  EXPECT_MENTIONS(auditor.failure()->to_line(), "steps of the run before this one: expected 0");
+  bool passes = false;
+  for (const auto& check : auditor.report().checks) {
+    passes = passes || (check.quantity == "micro-batches of the step" && check.found == 0 &&
+                        check.verdict == Verdict::failed);
+  }
+  EXPECT_TRUE(passes);
+}
+
+TEST(Auditor, StepsThatTheLoopLeavesOutAreCounted) {
+  AuditedRunOf<double> run(several(), mixed());
+  AuditOptions options = every_step();
+  options.every = 100;
+  Auditor<double> auditor(options);
+  run.optimizer->observe(&auditor);
+  const auto step = [&](std::int64_t at, std::int64_t skipped) {
+    auditor.at_step(at, skipped);
+    run.fill_gradients(0);
+    EXPECT_TRUE(run.optimizer->step().outcome.ok());
+    return auditor.failure() == nullptr;
+  };
+  EXPECT_TRUE(step(0, 0));
+  EXPECT_TRUE(step(1, 0));
+  EXPECT_TRUE(step(4, 2));
+  EXPECT_FALSE(step(6, 2));  // that is not audited
+}
+
+// What a loss says of its own gradient, without a backward pass: here L = <W, C>, of which each
+// micro-batch adds a part.
+std::string line_of_passes(double part, std::int64_t micro_batches, bool same = false) {
+  AuditedRunOf<double> run(several(), mixed());
+  Auditor<double> auditor(every_step(), AuditedRun{.micro_batches = micro_batches});
+  run.optimizer->observe(&auditor);
+  auto& w = *run.owned[4];
+  for (std::int64_t pass = 0; pass < micro_batches; ++pass) {
+    std::vector<double> c(w.weights.size());
+    KnownSlope known{.tensors = {"w4"}, .distinct = true};
+    for (std::size_t i = 0; i < c.size(); ++i) {
+      c[i] = 1 + (same ? 0 : static_cast<double>(pass)) + 0.3 * static_cast<double>(i);
+      known.slope += c[i] * w.weights[i];
+      known.size += std::abs(c[i] * w.weights[i]);
+    }
+    auditor.before_backward(*run.optimizer, [&] { return known; });
+    for (std::size_t i = 0; i < c.size(); ++i) w.gradient[i] += part * c[i];
+    auditor.after_backward(*run.optimizer);
+  }
+  EXPECT_TRUE(run.optimizer->step().outcome.ok());
+  return auditor.failure() ? auditor.failure()->to_line() : std::string();
+}
+
+TEST(Auditor, AMicroBatchAddsItsPartOfTheGradient) {
+  EXPECT_EQ(line_of_passes(1, 1), "");
+  EXPECT_EQ(line_of_passes(1.0 / 3, 3), "");
+  EXPECT_MENTIONS(line_of_passes(1, 3), "w4: what a micro-batch adds to the gradient");
+  EXPECT_MENTIONS(line_of_passes(1, 3), "not divided by the number of micro-batches");
+  EXPECT_MENTIONS(line_of_passes(1.0 / 9, 3), "divided twice");
+  EXPECT_MENTIONS(line_of_passes(2.0, 1), "added twice");
+  EXPECT_MENTIONS(line_of_passes(-1.0, 1), "sign is flipped");
+  EXPECT_MENTIONS(line_of_passes(0, 2), "nothing was added");
+  EXPECT_MENTIONS(line_of_passes(0.5, 2, true), "micro-batches that differ: expected 2");
+}
+
+// Finite gradients and weights make finite weights; huge ones may overflow, which is the run's own
+// trouble.
+TEST(Auditor, AResultThatIsNotFinite) {
+  for (const bool huge : {false, true}) {
+    AuditedRunOf<float> run({{{4, 4}, Role::hidden}}, mixed());
+    Auditor<float> auditor(every_step());
+    if (huge) run.size = 1e30;
+    run.fill_gradients(0);
+    auditor.before_step(*run.optimizer, 1);
+    StepReport report;
+    report.outcome = {Status::non_finite_result, false};
+    report.tensor = "w0";
+    auditor.after_step(*run.optimizer, report);
+    EXPECT_EQ(auditor.failure() == nullptr, huge);
+    if (!huge) {
+      EXPECT_MENTIONS(auditor.failure()->to_line(), "w0: result of the rule: expected finite");
+    }
+  }
+}
+
+TEST(Auditor, AStateThatIsNotTheRestoredOne) {
+  for (const bool lost : {false, true}) {
+    AuditedRunOf<double> run(several(), mixed()), resumed(several(), mixed());
+    EXPECT_EQ(run.run(3), "");
+    auto state = run.optimizer->state();
+    Auditor<double> auditor(every_step());
+    resumed.optimizer->observe(&auditor);
+    resumed.optimizer->load_state(state, "test");
+    if (lost) {
+      const auto& zero = resumed.owned[0]->gradient;
+      resumed.optimizer->start_from("w0", {{"momentum_buffer", make_tensor<double>({6, 4}, zero)}},
+                                    "test");
+    }
+    auditor.restored(*resumed.optimizer, state);
+    resumed.fill_gradients(3);
+    EXPECT_TRUE(resumed.optimizer->step().outcome.ok());
+    EXPECT_EQ(auditor.failure() == nullptr, !lost);
+    if (lost) {
+      EXPECT_MENTIONS(auditor.failure()->to_line(),
+                      "s/w0/momentum_buffer: state that was restored");
+    }
+  }
+}
+
+TEST(Auditor, AGradientThatIsNotFiniteMovesNothing) {
+  auto routing = mixed();
+  routing.non_finite = NonFinite::tensor;
+  AuditedRunOf<double> run(several(), routing);
+  Auditor<double> auditor(every_step());
+  for (const bool silenced : {false, true}) {
+    run.fill_gradients(0);
+    run.owned[0]->gradient[3] = std::nan("");
+    auditor.before_step(*run.optimizer, 1);
+    if (silenced) run.owned[0]->gradient[3] = 0;
+    const auto report = run.optimizer->step();
+    auditor.after_step(*run.optimizer, report);
+    EXPECT_EQ(auditor.failure() != nullptr, silenced);
+  }
+  EXPECT_MENTIONS(auditor.failure()->to_line(), "w0: a gradient that is not finite");
 }
 
 // The loop's promise: gradients of so many micro-batches, one step.
@@ -254,6 +442,7 @@ TEST(Auditor, KeepsToItsShare) {
   AuditedRunOf<float> run({{{64, 64}, Role::hidden}}, mixed());
   AuditOptions options = every_step();
   options.max_share = 1e-9;
+  options.free_seconds = 0;
   Auditor<float> auditor(options);
   run.optimizer->observe(&auditor);
   for (int step = 0; step < 20; ++step) {

@@ -98,6 +98,11 @@ TEST(Settings, MomentumWarmup) {
   routing.momentum_warmup = {.start = 0.5, .steps = 10};
   AuditedRunOf<double> run({{{6, 10}, Role::hidden}}, routing);
   EXPECT_EQ(run.run(20), "");
+  // Of the grafted rule, too, from the same start to its own.
+  routing.hidden.transforms.grafting.rule = "dasgo";
+  AuditedRunOf<double> grafted({{{6, 10}, Role::hidden}}, routing);
+  EXPECT_EQ(grafted.run(20), "");
+  routing.hidden.transforms.grafting.rule = "";
   // And a warmup that is not claimed is caught.
   AuditedRunOf<double> silent({{{6, 10}, Role::hidden}}, routing);
   silent.fill_gradients(0);

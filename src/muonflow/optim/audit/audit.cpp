@@ -78,16 +78,10 @@ double multiplier_of(const Route& route, const Cutout& cut) {
          detail::scale_of(route.resolved.adjust_lr, size(cut.rows, rows), size(cut.cols, cols));
 }
 
-std::optional<double> warmed_up(const StepClaim& claim, const detail::OptionValues& options) {
+std::optional<detail::Scene::Warmup> warmup_of(const StepClaim& claim) {
   const auto& warmup = claim.route.momentum_warmup;
   if (warmup.steps <= 0 || claim.step >= warmup.steps) return {};
-  for (const char* name : {"momentum", "mu"}) {
-    const auto target = options.maybe(name);
-    if (!target || *target == 0) continue;
-    const double part = static_cast<double>(claim.step) / static_cast<double>(warmup.steps);
-    return warmup.start + (*target - warmup.start) * part;
-  }
-  return {};
+  return {{warmup.start, static_cast<double>(claim.step) / static_cast<double>(warmup.steps)}};
 }
 
 bool of_direction(const AuditCheck& check) {
@@ -169,7 +163,7 @@ AuditReport audit(const StepClaim& claim, const StepEvidence& evidence,
     s.unit = roundoff(evidence.before.dtype);
     s.lr = route.lr * claim.schedule;
     s.scale = multiplier_of(route, cut);
-    s.momentum = warmed_up(claim, options);
+    s.warmup = warmup_of(claim);
     s.before = detail::state_of_matrix(evidence.state_before, route.shape, all, k);
     s.after = detail::state_of_matrix(evidence.state_after, route.shape, all, k);
     one.raw.setZero(cut.rows, cut.cols);

@@ -12,6 +12,7 @@ void AuditOptions::fields(FieldVisitor& v) {
   v.integer("seed", seed, kNonNegative, "of the samples");
   v.optional_real("max_share", max_share, {.lo = 0, .hi = 1, .lo_open = true},
                   "of the run's time: audits beyond it wait; off: none waits");
+  v.real("free_seconds", free_seconds, kNonNegative, "of audits, whatever their share");
 }
 
 }  // namespace muonflow::optim

@@ -27,6 +27,9 @@ struct AuditOptions {
   std::int64_t seed = 0;      // of the samples
   // Of the run's time. An audit that would go beyond it waits for a later step; off: none waits.
   std::optional<double> max_share = 0.02;
+  // Seconds that all audits together may take whatever their share, so that short runs are looked
+  // at more than twice.
+  double free_seconds = 0.05;
 
   void fields(FieldVisitor& v);
 };

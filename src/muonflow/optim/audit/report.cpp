@@ -12,8 +12,13 @@ namespace muonflow::optim {
 
 std::string AuditCheck::to_line() const {
   if (verdict == Verdict::off) return fmt::format("{}: {}: not judged: {}", tensor, quantity, note);
+  const auto why = note.empty() ? "" : " (" + note + ")";
+  if (!expected_words.empty()) {
+    return fmt::format("{}: {}: expected {}, found {}{}", tensor, quantity, expected_words,
+                       found_words, why);
+  }
   return fmt::format("{}: {}: expected {:.6g} within {:.2g}, found {:.6g}{}", tensor, quantity,
-                     expected, bound, found, note.empty() ? "" : " (" + note + ")");
+                     expected, bound, found, why);
 }
 
 const AuditCheck* AuditReport::failure() const {
@@ -45,12 +50,14 @@ std::string AuditReport::to_text() const {
                   "rule", rule, "quantity", quantity, "expected", "found", "bound");
   for (const auto& check : checks) {
     const bool off = check.verdict == Verdict::off;
-    const auto number = [&](double value, int digits) {
+    const auto number = [&](double value, int digits, const std::string& words = {}) {
+      if (!words.empty()) return words;
       return off ? std::string("-") : fmt::format("{:.{}g}", value, digits);
     };
     text += fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>12}  {:>12}  {:>9}  {}{}\n", check.tensor,
                         tensor, check.rule, rule, check.quantity, quantity,
-                        number(check.expected, 6), number(check.found, 6), number(check.bound, 2),
+                        number(check.expected, 6, check.expected_words),
+                        number(check.found, 6, check.found_words), number(check.bound, 2),
                         enum_name(check.verdict), check.note.empty() ? "" : ": " + check.note);
   }
   return text;
@@ -58,13 +65,15 @@ std::string AuditReport::to_text() const {
 
 Json AuditReport::to_json() const {
   Json rows = Json::array();
-  const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+  const auto number = [](double value, const std::string& words = {}) {
+    return !words.empty() ? Json(words) : std::isfinite(value) ? Json(value) : Json();
+  };
   for (const auto& check : checks) {
     rows.push_back({{"tensor", check.tensor},
                     {"rule", check.rule},
                     {"quantity", check.quantity},
-                    {"expected", number(check.expected)},
-                    {"found", number(check.found)},
+                    {"expected", number(check.expected, check.expected_words)},
+                    {"found", number(check.found, check.found_words)},
                     {"bound", number(check.bound)},
                     {"verdict", enum_name(check.verdict)},
                     {"note", check.note}});

@@ -25,6 +25,8 @@ struct AuditCheck {
   double bound = 0;  // |found - expected| may be
   Verdict verdict = Verdict::passed;
   std::string note{};  // where it failed: what it looks like; where it is off: why
+  // In place of the numbers, where what is compared is not a number.
+  std::string expected_words{}, found_words{};
 
   // "h.0.w: scale: expected 0.02 within 3e-06, found 0.01 (as if ...)"
   std::string to_line() const;

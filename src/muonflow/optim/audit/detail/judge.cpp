@@ -254,12 +254,13 @@ std::optional<AuditCheck> of_decay(const Case& one, const Expected& e, const Fit
   const auto count = static_cast<double>(e.D.size());
   const double b = std::max(std::abs(f.b), std::abs(f.b_expected));
   // The residual is not of the direction alone: by chance a 1 / sqrt(entries) part of it lies along
-  // W, and 8 times that hardly ever.
+  // W, and 32 times that hardly ever, though trained weights are of a lower rank than their entries
+  // are many.
   const double cosine = inner(f.C, e.D) / (f.C.norm() * e.D.norm());
   const double sine = std::sqrt(std::max(1e-6, 1 - cosine * cosine));
   const double open = f.noise + std::min(gap.bound, 1.0) * b * e.D.norm() / kMargin;
   const double leak =
-      8 * std::max(open, f.residual.norm()) / (std::sqrt(count) * f.C.norm() * sine);
+      32 * std::max(open, f.residual.norm()) / (std::sqrt(count) * f.C.norm() * sine);
   auto decay = compared(one, "decay", f.a_expected, f.a, 4 * one.scene.unit + leak);
   if (decay.verdict == Verdict::failed) decay.note = suspect_decay(one, f);
   return decay;

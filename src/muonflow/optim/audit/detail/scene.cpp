@@ -89,7 +89,10 @@ std::string OptionValues::text(std::string_view name) const {
   return it != values_.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-double Scene::mu(std::string_view name) const { return momentum ? *momentum : options.real(name); }
+double Scene::mu(std::string_view name) const {
+  const double own = options.real(name);
+  return warmup && own != 0 ? warmup->start + (own - warmup->start) * warmup->part : own;
+}
 
 const Real& Scene::state(const std::string& name, Index rows, Index cols) const {
   const auto it = before.find(name);

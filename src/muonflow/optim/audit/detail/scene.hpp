@@ -64,8 +64,12 @@ struct Scene {
   double scale = 1;          // of the shape
   double kept = 1;           // what decay before a step leaves of W
   std::int64_t t = 0;
-  double unit = 0;                 // roundoff of the weights' type
-  std::optional<double> momentum;  // where the optimizer warms it up
+  double unit = 0;  // roundoff of the weights' type
+  // Momentum that rises from `start` to a rule's own, and how much of the way it has gone.
+  struct Warmup {
+    double start = 0, part = 1;
+  };
+  std::optional<Warmup> warmup{};
 
   double mu(std::string_view name = "momentum") const;
   // Before the step; of the shape of the matrix, or of [rows, cols]. Throws MissingState.
