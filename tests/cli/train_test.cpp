@@ -185,6 +185,8 @@ TEST_F(TrainCommand, WrongRequestsAreOneLineAndExitCodeTwo) {
   expect_refusal({"train", "train.toml", "--set", "train.step=3"}, 2, "did you mean 'steps'");
   expect_refusal({"train", "train.toml", "--set", "optimizer.preset=\"moun\""}, 2, "muon");
   expect_refusal({"train", "train.toml", "--threads", "-1"}, 2, "run.threads");
+  expect_refusal({"train", "train.toml", "--set", "optimizer.qk_clip.threshold=0"}, 2,
+                 "optimizer.qk_clip.threshold: expected a number in (0, inf)");
   ASSERT_EQ(run({"train", "train.toml", "--out", "run"}).code, 0);
   expect_refusal({"train", "train.toml", "--out", "run"}, 2, "--resume run");
   expect_refusal({"train", "--resume", "run", "--set", "model.n_layer=1"}, 2, "model.n_layer");

@@ -64,6 +64,12 @@ TEST(GptAllocation, ASteadyStepAllocatesNothing) {
   step(batch);
   step(batch - 1);
   EXPECT_EQ(allocations, steady);
+  model.watch_attention();
+  step(batch);  // makes room for the largest logits
+  const long watched = allocations;
+  step(batch);
+  step(batch - 1);
+  EXPECT_EQ(allocations, watched);
   set_threads(0);
 }
 

@@ -36,6 +36,27 @@ Matrix<double> reference(const AttentionShape& shape, const Matrix<double>& qkv)
   return y;
 }
 
+// The largest score of each head that the mask lets through.
+std::vector<double> reference_peaks(const AttentionShape& shape, const Matrix<double>& qkv) {
+  const Index width = qkv.cols() / 3;
+  const Index size = width / shape.heads;
+  std::vector<double> peaks;
+  for (Index b = 0; b < shape.batch; ++b) {
+    for (Index h = 0; h < shape.heads; ++h) {
+      double peak = -std::numeric_limits<double>::infinity();
+      for (Index i = 0; i < shape.time; ++i) {
+        for (Index j = 0; j <= i; ++j) {
+          const auto q = qkv.row(b * shape.time + i).segment(h * size, size);
+          const auto k = qkv.row(b * shape.time + j).segment(width + h * size, size);
+          peak = std::max(peak, q.dot(k) / std::sqrt(static_cast<double>(size)));
+        }
+      }
+      peaks.push_back(peak);
+    }
+  }
+  return peaks;
+}
+
 template <class T>
 struct Layer {
   Layer(const AttentionShape& shape_, Index width, double scale = 1)
@@ -45,6 +66,12 @@ struct Layer {
         lse(1, shape.batch * shape.time * shape.heads) {}
 
   void forward() { attention_forward<T>(shape, qkv, y, span_of(lse)); }
+
+  std::vector<T> peaks() {
+    std::vector<T> found(static_cast<std::size_t>(shape.batch * shape.heads), T(-1e30));
+    attention_forward<T>(shape, qkv, y, span_of(lse), found);
+    return found;
+  }
 
   Matrix<T> backward(const Matrix<T>& dy) {
     Matrix<T> dqkv =
@@ -85,6 +112,60 @@ TEST(Attention, FloatAgreesWithDouble) {
     EXPECT_LE(error, 50.0 * std::numeric_limits<float>::epsilon())
         << "time " << shape.time << " width " << width;
   }
+}
+
+template <class T>
+void expect_peaks(const Case& tested, double negative) {
+  const auto& [shape, width] = tested;
+  Layer<T> layer(shape, width);
+  // With keys that point away from all queries every score is below zero, and below the zeros of
+  // the padding.
+  if (negative != 0) {
+    layer.qkv.leftCols(width).setConstant(static_cast<T>(negative));
+    layer.qkv.middleCols(width, width) = -layer.qkv.middleCols(width, width).cwiseAbs();
+  }
+  layer.forward();
+  const Matrix<T> y = layer.y;
+  const auto found = layer.peaks();
+  const auto expected = reference_peaks(shape, layer.qkv.template cast<double>());
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    // A sum of width products of order one, divided by its root.
+    const double tolerance = 4 * std::sqrt(static_cast<double>(width)) *
+                             std::numeric_limits<T>::epsilon() *
+                             std::max(1.0, std::abs(expected[i]));
+    EXPECT_NEAR(found[i], expected[i], tolerance) << "time " << shape.time << " head " << i;
+  }
+  EXPECT_EQ(layer.y, y);  // to ask changes no bit of the answer
+}
+
+TEST(Attention, PeaksAreTheLargestScores) {
+  for (const auto& tested : kCases) {
+    expect_peaks<double>(tested, 0);
+    expect_peaks<float>(tested, 0);
+    expect_peaks<double>(tested, 1);
+    expect_peaks<float>(tested, 1);
+  }
+}
+
+// What a query may not see is no score of it.
+TEST(Attention, PeaksLeaveTheFutureOut) {
+  Layer<double> layer({1, 90, 2}, 16);
+  const auto before = layer.peaks();
+  layer.qkv.row(89).segment(16, 16).setConstant(1e6);  // a key that the last query alone sees
+  layer.qkv.row(89).head(16).setZero();                // and does not care for
+  const auto after = layer.peaks();
+  for (std::size_t h = 0; h < 2; ++h) {
+    EXPECT_LE(after[h], std::max(before[h], 0.0));
+  }
+}
+
+TEST(Attention, PeaksHaveTheSameBitsForAnyThreads) {
+  Layer<float> layer({3, 100, 3}, 48);
+  test::expect_same_bits([&] {
+    const auto peaks = layer.peaks();
+    return Matrix<float>(ConstMatrixMap<float>(peaks.data(), 1, 9, Eigen::OuterStride<>(9)));
+  });
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {
@@ -159,6 +240,11 @@ TEST(Attention, RefusesShapesThatDoNotFit) {
   Layer<double> longer({1, 4, 2}, 8);
   longer.shape.time = 5;
   EXPECT_THROW(longer.forward(), ShapeError);
+  Layer<double> layer_of_two({1, 4, 2}, 8);
+  std::vector<double> one(1);
+  EXPECT_THROW(attention_forward<double>(layer_of_two.shape, layer_of_two.qkv, layer_of_two.y,
+                                         span_of(layer_of_two.lse), one),
+               ShapeError);
 }
 
 }  // namespace

@@ -107,5 +107,28 @@ TEST(ReadTraining, TroubleIsRemarked) {
   EXPECT_NE(run.state.find("not finite"), std::string::npos);
 }
 
+TEST(ReadTraining, ClippedHeadsAreRemarked) {
+  TemporaryFolder folder;
+  {
+    auto file = record::RunFolder::create(folder / "a", Json{{"kind", "train"}}, "");
+    const auto step = [&](int number, const Json& logit, int heads) {
+      file.event({{"kind", "step"},
+                  {"step", number},
+                  {"loss", 1.0},
+                  {"max_logit", logit},
+                  {"clipped_heads", heads}});
+    };
+    step(1, 3.5, 0);
+    step(2, 120.25, 3);
+    step(3, nullptr, 0);  // a step whose loss was not finite
+    step(4, 101, 2);
+  }
+  const auto run = training_run(record::RunReader::open(folder / "a"), "a");
+  ASSERT_FALSE(run.remarks.empty());
+  EXPECT_EQ(run.remarks[0],
+            "QK-clip: 5 heads scaled down in 2 of 3 recorded steps, at most 3 in one; largest "
+            "attention logit 120.2");
+}
+
 }  // namespace
 }  // namespace muonflow::report

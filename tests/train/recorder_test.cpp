@@ -35,6 +35,8 @@ TEST(Recorder, WritesTheVocabularyOfTheRunFolder) {
                       .total_tokens = 100 * step,
                       .total_seconds = 0.1 * static_cast<double>(step)});
   }
+  recorder.on_step(
+      {.step = 6, .total = 6, .max_logit = 12.5, .clipped_heads = 3});
   recorder.on_evaluation({.step = 4, .loss = 2.25, .total_tokens = 400, .total_seconds = 0.4});
   recorder.on_trouble({.step = 4, .what = "gradient", .tensor = "w", .in_a_row = 2});
   recorder.on_warning(4, "w", "odd");
@@ -43,11 +45,14 @@ TEST(Recorder, WritesTheVocabularyOfTheRunFolder) {
   const auto reader = record::RunReader::open(folder / "run");
   std::vector<std::int64_t> steps;
   for (const auto* event : reader.events("step")) steps.push_back((*event)["step"]);
-  EXPECT_EQ(steps, (std::vector<std::int64_t>{2, 4, 5}));  // every second one, and the last
-  const auto& last = *reader.last("step");
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{2, 4, 5, 6}));  // every second one, and the last
+  const auto& last = *reader.events("step")[2];
   EXPECT_EQ(last["tokens"], 500);
   EXPECT_EQ(last["lr"], 0.25);
   EXPECT_EQ(last["grad_norm"], 0.5);
+  EXPECT_FALSE(last.contains("max_logit"));
+  EXPECT_EQ((*reader.last("step"))["max_logit"], 12.5);
+  EXPECT_EQ((*reader.last("step"))["clipped_heads"], 3);
   EXPECT_DOUBLE_EQ(last["tokens_per_second"].get<double>(), 1000);
   EXPECT_DOUBLE_EQ(last["optimizer_share"].get<double>(), 0.2);
   EXPECT_TRUE((*reader.events("step")[1])["loss"].is_null());

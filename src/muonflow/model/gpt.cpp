@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "muonflow/core/error.hpp"
@@ -133,6 +134,7 @@ void Gpt<T>::zero_gradients() {
   parallel_for(used_, Index{1} << 16, [&](Index begin, Index end) {
     std::fill(gradients_.data() + begin, gradients_.data() + end, T(0));
   });
+  std::fill(max_logits_.begin(), max_logits_.end(), -std::numeric_limits<double>::infinity());
 }
 
 template <class T>
@@ -172,6 +174,7 @@ void Gpt<T>::reserve(Index batch, Index time) {
     }
     kept.qkv.reserve(N * 3 * C);
     kept.lse.reserve(N * options_.n_head);
+    if (!max_logits_.empty()) kept.peaks.reserve(batch * options_.n_head);
     kept.hidden.reserve(N * 4 * C);
     kept.activated.reserve(N * 4 * C);
   }
@@ -236,7 +239,8 @@ void Gpt<T>::forward_layer(std::size_t layer, Index batch, Index time) {
                             column(kept.mean_1, N), column(kept.rstd_1, N));
   nn::linear_forward<T>(norm_1, weight(w.c_attn), vector(w.c_attn_bias), qkv);
   nn::attention_forward<T>({batch, time, options_.n_head}, qkv, attention,
-                           column(kept.lse, N * options_.n_head));
+                           column(kept.lse, N * options_.n_head),
+                           column(kept.peaks, max_logits_.empty() ? 0 : batch * options_.n_head));
   into_stream(attention, w.attn_proj, w.attn_proj_bias, input, middle);
 
   nn::layer_norm_forward<T>(middle, vector(w.ln_2), vector(w.ln_2_bias), norm_2,
@@ -341,6 +345,7 @@ void Gpt<T>::backward(T scale) {
                              vector_gradient(ln_f_bias_));
   for (std::size_t layer = layers_.size(); layer-- > 0;) backward_layer(layer, batch_, time_);
   nn::embedding_backward<T>(tokens_, time_, d_residual, gradient(wte_), gradient(wpe_));
+  if (!max_logits_.empty()) raise_max_logits(batch_);
   batch_ = time_ = 0;
 }
 

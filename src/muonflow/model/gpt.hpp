@@ -22,6 +22,15 @@
 
 namespace muonflow::model {
 
+// The heads of one attention layer. Of each tensor (weight and, where there is one, bias) the rows
+// [0, heads head_size) are the queries, head by head, and as many rows after them the keys.
+struct AttentionHeads {
+  std::vector<std::string> tensors{};
+  Index heads = 0;
+  Index head_size = 0;
+  std::span<const double> max_logits{};  // [heads], see Gpt::watch_attention; the model's memory
+};
+
 template <class T>
 class Gpt {
  public:
@@ -81,6 +90,13 @@ class Gpt {
   void backward(T scale = 1);
   void zero_gradients();
 
+  // From now on max_logits holds the largest logit q k / sqrt(head_size) of every head, as the
+  // softmax sees it, over all positions that the causal mask lets through and all batches whose
+  // gradients have been added since zero_gradients(); -infinity where there was none. Batches
+  // without a backward(), as those of an evaluation, do not count. One entry a layer, from the
+  // first; a comparison a row, no memory in a steady step, the same bits for 1, 2 or 4 threads.
+  std::vector<AttentionHeads> watch_attention();
+
   // Logits [V] of the token that follows `context` (1 to block_size tokens; the caller drops older
   // ones). Overwrites the activations of loss(). Valid until the next call. Throws as loss().
   std::span<const T> next_token_logits(std::span<const std::int32_t> context);
@@ -101,6 +117,7 @@ class Gpt {
     nn::Buffer<T> input;                   // [N, C] residual stream entering the block
     nn::Buffer<T> norm_1, mean_1, rstd_1;  // [N, C], [N], [N]
     nn::Buffer<T> qkv, attention, lse;     // [N, 3C], [N, C], [B, H, T]
+    nn::Buffer<T> peaks;                   // [B, H] largest logits, where they are watched
     nn::Buffer<T> middle;                  // [N, C] residual stream between the two halves
     nn::Buffer<T> norm_2, mean_2, rstd_2;  // [N, C], [N], [N]
     nn::Buffer<T> hidden, activated;       // [N, 4C] before and after the activation
@@ -119,6 +136,7 @@ class Gpt {
   void forward(std::span<const std::int32_t> tokens, Index batch, Index time);
   void forward_layer(std::size_t layer, Index batch, Index time);
   void backward_layer(std::size_t layer, Index batch, Index time);
+  void raise_max_logits(Index batch);  // to what the last loss() has seen
 
   ConstMatrixMap<T> weight(const Slot& slot) const;
   std::span<const T> vector(const Slot& slot) const;  // empty when absent
@@ -149,6 +167,7 @@ class Gpt {
   nn::Buffer<double> losses_;                        // [N]
   nn::Buffer<T> d_residual_, d_narrow_, d_wide_;     // [N, C], [N, C], [N, 4C]
   nn::Buffer<T> next_logits_;                        // [V]
+  std::vector<double> max_logits_;                   // [n_layer, H]; empty: not watched
   std::vector<std::int32_t> tokens_, targets_;
   Index batch_ = 0, time_ = 0;  // of the last loss that no backward followed
 };

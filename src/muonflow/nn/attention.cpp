@@ -24,11 +24,14 @@ void check(const AttentionShape& shape, const ConstMatrixRef<T>& qkv) {
 
 template <class T>
 void attention_forward(const AttentionShape& shape, const ConstMatrixRef<T>& qkv, MatrixRef<T> y,
-                       std::span<T> lse) {
+                       std::span<T> lse, std::span<T> peaks) {
   check<T>(shape, qkv);
   const Index width = qkv.cols() / 3;
   detail::check_shape("attention", "y", y, qkv.rows(), width);
   detail::check_size("attention", "lse", lse, shape.heads * qkv.rows());
+  if (!peaks.empty()) {
+    detail::check_size("attention", "peaks", peaks, shape.batch * shape.heads);
+  }
   const Index size = width / shape.heads;
   parallel_tasks(shape.batch * shape.heads, [&](Index task) {
     const Index row = task / shape.heads * shape.time;
@@ -42,7 +45,8 @@ void attention_forward(const AttentionShape& shape, const ConstMatrixRef<T>& qkv
                                .k = {q + width, step},
                                .v = {q + 2 * width, step},
                                .y = {y.data() + row * y.outerStride() + column, y.outerStride()},
-                               .lse = lse.data() + task * shape.time});
+                               .lse = lse.data() + task * shape.time,
+                               .peak = peaks.empty() ? nullptr : peaks.data() + task});
   });
 }
 
@@ -81,7 +85,7 @@ void attention_backward(const AttentionShape& shape, const ConstMatrixRef<T>& qk
 
 #define MUONFLOW_INSTANTIATE(T)                                                        \
   template void attention_forward<T>(const AttentionShape&, const ConstMatrixRef<T>&,  \
-                                     MatrixRef<T>, std::span<T>);                      \
+                                     MatrixRef<T>, std::span<T>, std::span<T>);        \
   template void attention_backward<T>(const AttentionShape&, const ConstMatrixRef<T>&, \
                                       const ConstMatrixRef<T>&, std::span<const T>,    \
                                       const ConstMatrixRef<T>&, MatrixRef<T>);

@@ -19,10 +19,11 @@ struct AttentionShape {
 
 // qkv [B*T, 3C] holds q, k and v side by side, each with its heads side by side ([hd] each,
 // hd = C / heads); y [B*T, C] likewise. lse [B*heads*T] receives the log of each row's softmax
-// denominator for the backward pass. Throws ShapeError.
+// denominator for the backward pass; peaks [B*heads], where it is given, each head's largest score
+// q k^T / sqrt(hd) that the mask lets through, for one comparison a row. Throws ShapeError.
 template <class T>
 void attention_forward(const AttentionShape& shape, const ConstMatrixRef<T>& qkv, MatrixRef<T> y,
-                       std::span<T> lse);
+                       std::span<T> lse, std::span<T> peaks = {});
 
 // dqkv [B*T, 3C] (overwritten) from dy [B*T, C] and what the forward pass left in y and lse: the
 // probabilities are computed again block by block. Throws ShapeError.

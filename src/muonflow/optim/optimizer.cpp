@@ -197,6 +197,11 @@ StepReport Optimizer<T>::step(double schedule) {
         {.place = "schedule", .expected = "a factor of at least 0", .found = shortest(schedule)});
   }
   auto& body = *body_;
+  if (body.options.qk_clip.threshold && body.attention.empty()) {
+    throw ConfigError({.place = "optimizer.qk_clip",
+                       .what = "no attention layer has been named",
+                       .expected = "Optimizer::clip_attention before the first step"});
+  }
   for (const auto& parameter : body.parameters) body.check_buffers(parameter);
   StepReport report;
   if (body.observer) body.observer->before_step(*this, schedule);
@@ -216,8 +221,11 @@ StepReport Optimizer<T>::step(double schedule) {
   body.warm_up();
   body.work(schedule);
   body.finish(report);
+  for (const auto& clip : body.attention) {
+    report.clipped_heads += clipped_heads(clip.options, clip.layer);
+  }
   if (body.observer) body.observer->after_step(*this, report);
-  body.clip_attention(report);
+  body.clip_attention();
   ++body.steps;
   return report;
 }
@@ -274,7 +282,13 @@ void Optimizer<T>::clip_attention(const QkClip& options, const AttentionLayer& l
   };
   for (const auto& rows : layer.query) find(rows, false);
   for (const auto& rows : layer.key) find(rows, true);
-  body.attention.push_back(std::move(clip));
+  const auto before = std::find_if(body.attention.begin(), body.attention.end(),
+                                   [&](const auto& other) { return other.rows == clip.rows; });
+  if (before == body.attention.end()) {
+    body.attention.push_back(std::move(clip));
+  } else {
+    *before = std::move(clip);
+  }
 }
 
 template class Optimizer<float>;

@@ -56,11 +56,13 @@ class Optimizer {
   // One step; `schedule` multiplies every learning rate (and an independent decay). A parameter
   // whose gradient is null keeps its weights and its state. With clipping on, gradients are scaled
   // in place. Where a result is not finite the weights of that matrix stay, but its state has taken
-  // the step. Throws ConfigError where schedule is negative or not finite.
+  // the step. Throws ConfigError where schedule is negative or not finite, and where
+  // options().qk_clip has a threshold and no layer was named.
   StepReport step(double schedule = 1.0);
 
   // From now on, every step that is not refused ends with QK-clip of this layer, whose `max_logits`
-  // the caller keeps alive and fills. Throws ConfigError where the rows are not there.
+  // the caller keeps alive and fills; named again, a layer is replaced. Throws ConfigError where
+  // the rows are not there.
   void clip_attention(const QkClip& options, const AttentionLayer& layer);
 
   // From now on `observer`, borrowed, is told of every step; null: nobody is.

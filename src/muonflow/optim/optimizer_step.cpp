@@ -277,10 +277,10 @@ void Optimizer<T>::Body::apply(detail::Part<T>& part, double schedule, MatrixRef
 }
 
 template <class T>
-void Optimizer<T>::Body::clip_attention(StepReport& report) {
+void Optimizer<T>::Body::clip_attention() {
   for (const auto& [options_, layer, rows] : attention) {
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      const auto& [tensor, first_row, is_key] = rows[k];
+    if (clipped_heads(options_, layer) == 0) continue;
+    for (const auto& [tensor, first_row, is_key] : rows) {
       const auto& p = parameters[tensor];
       // A bias is a column here.
       const bool matrix = p.shape.size() == 2;
@@ -289,9 +289,11 @@ void Optimizer<T>::Body::clip_attention(StepReport& report) {
       const Index count = (is_key ? layer.key_heads : layer.heads) * layer.head_size;
       const MatrixMap<T> heads(p.weights + first_row * stride, count, cols,
                                Eigen::OuterStride<>(stride));
-      const Index scaled =
-          is_key ? clip_key<T>(options_, layer, heads) : clip_query<T>(options_, layer, heads);
-      if (k == 0) report.clipped_heads += scaled;
+      if (is_key) {
+        clip_key<T>(options_, layer, heads);
+      } else {
+        clip_query<T>(options_, layer, heads);
+      }
     }
   }
 }

@@ -323,6 +323,7 @@ void RoutingOptions::fields(FieldVisitor& v) {
   v.integer("min_dim", min_dim, {.lo = 1}, "hidden matrices below it go to the second rule");
   v.group("clip", clip, "gradient clipping, before any rule");
   v.group("momentum_warmup", momentum_warmup, "momentum that rises to the rule's own");
+  v.group("qk_clip", qk_clip, "attention logits of a bounded size, after every rule");
   v.choice("non_finite", non_finite, "what a NaN gradient stops: the step, or that tensor's");
 }
 

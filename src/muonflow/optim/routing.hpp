@@ -34,6 +34,7 @@
 #include "muonflow/optim/transfer.hpp"
 #include "muonflow/optim/transforms/clip.hpp"
 #include "muonflow/optim/transforms/momentum_warmup.hpp"
+#include "muonflow/optim/transforms/qk_clip.hpp"
 
 namespace muonflow::optim {
 
@@ -79,6 +80,7 @@ struct RoutingOptions {
   std::int64_t min_dim = 4;
   ClipOptions clip{};
   MomentumWarmup momentum_warmup{};  // of every group that has none of its own
+  QkClip qk_clip{};                  // of the layers that Optimizer::clip_attention has been told
   NonFinite non_finite = NonFinite::step;
   // Of parameters with a base shape; no field: a training run has it as a table of its own.
   TransferOptions transfer{};

@@ -3,7 +3,8 @@
 // One JSON object a line. Every event has `kind` (a text) and `step` (a whole number, steps done so
 // far); numbers are finite or null, absent means not measured. Kinds and their further fields:
 //   step        one optimizer step: tokens (so far), seconds (in steps, so far), loss, lr (schedule
-//               factor applied), grad_norm (before clipping), tokens_per_second, optimizer_share
+//               factor applied), grad_norm (before clipping), tokens_per_second, optimizer_share;
+//               with qk_clip max_logit (of any head) and clipped_heads
 //   validation  loss (mean over the fixed batches), tokens, seconds
 //   routing     which rule every tensor got: rows of tensor, shape, role, rule, lr, reason
 //   trouble     a value that is not finite: what, tensor, in_a_row, stops
@@ -15,8 +16,8 @@
 //   flow        one recorded time: time, objective, kinetic, energy, dissipated, ledger_error,
 //               momentum_op_norm, particle_distance
 //   bound, result, check, figure, remark
-//               of a study: what was declared, raw results, what was measured, pictures as data; see
-//               study/recorder.hpp
+//               of a study: what was declared, raw results, what was measured, pictures as data;
+//               see study/recorder.hpp
 // Readers skip kinds and fields they do not know.
 #pragma once
 

@@ -85,8 +85,30 @@ void read_steps(const record::RunReader& reader, TrainingRun& run) {
   run.smoothed = running_mean(run.loss, run.smoothing);
 }
 
+// What QK-clip did, where it was on.
+void remark_clipped_heads(const record::RunReader& reader, TrainingRun& run) {
+  double steps = 0, clipped = 0, most = 0, heads = 0, largest = kNaN;
+  for (const auto* event : reader.events("step")) {
+    const double logit = number_of(*event, {"max_logit"});
+    if (!std::isfinite(logit)) continue;
+    const double here = number_of(*event, {"clipped_heads"});
+    ++steps;
+    if (here > 0) ++clipped;
+    heads += here;
+    most = std::max(most, here);
+    largest = std::fmax(largest, logit);
+  }
+  if (steps == 0) return;
+  run.remarks.push_back(
+      fmt::format("QK-clip: {:.0f} heads scaled down in {:.0f} of {:.0f} recorded steps, at most "
+                  "{:.0f} in one; "
+                  "largest attention logit {:.4g}",
+                  heads, clipped, steps, most, largest));
+}
+
 void read_remarks(const record::RunReader& reader, TrainingRun& run) {
   run.remarks = reader.remarks();
+  remark_clipped_heads(reader, run);
   for (const auto& event : reader.events()) {
     const auto kind = text_of(event, {"kind"});
     const auto tensor = text_of(event, {"tensor"});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,10 @@ struct StepRecord {
   std::int64_t total_tokens = 0;  // of the run so far
   double total_seconds = 0;       // of the run so far, in steps
   bool skipped = false;           // see the TroubleRecord before
+  // With qk_clip: the largest attention logit of any head in this step's batches, and how many
+  // heads were scaled down after it. Off without it, and in a step whose loss is not finite.
+  std::optional<double> max_logit{};
+  std::int64_t clipped_heads = 0;
 
   double tokens_per_second() const {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;

@@ -8,20 +8,28 @@ namespace muonflow::train {
 
 void Recorder::on_step(const StepRecord& record) {
   if (record.step % log_every_ != 0 && record.step != record.total) return;
-  folder_.event({{"kind", "step"},
-                 {"step", record.step},
-                 {"tokens", record.total_tokens},
-                 {"seconds", record.total_seconds},
-                 {"loss", record.loss},
-                 {"lr", record.schedule},
-                 {"grad_norm", record.gradient_norm},
-                 {"tokens_per_second", record.tokens_per_second()},
-                 {"optimizer_share", record.optimizer_share()}});
+  Json event{{"kind", "step"},
+             {"step", record.step},
+             {"tokens", record.total_tokens},
+             {"seconds", record.total_seconds},
+             {"loss", record.loss},
+             {"lr", record.schedule},
+             {"grad_norm", record.gradient_norm},
+             {"tokens_per_second", record.tokens_per_second()},
+             {"optimizer_share", record.optimizer_share()}};
+  if (record.max_logit) {
+    event["max_logit"] = *record.max_logit;
+    event["clipped_heads"] = record.clipped_heads;
+  }
+  folder_.event(event);
   folder_.metric(record.step, "train/loss", record.loss);
   folder_.metric(record.step, "train/grad_norm", record.gradient_norm);
   folder_.metric(record.step, "lr", record.schedule);
   folder_.metric(record.step, "tokens_per_second", record.tokens_per_second());
   folder_.metric(record.step, "optimizer_share", record.optimizer_share());
+  if (!record.max_logit) return;
+  folder_.metric(record.step, "attention/max_logit", *record.max_logit);
+  folder_.metric(record.step, "attention/clipped_heads", static_cast<double>(record.clipped_heads));
 }
 
 void Recorder::on_evaluation(const EvaluationRecord& record) {

@@ -29,6 +29,10 @@ Trainer<T>::Trainer(model::Gpt<T>& model, optim::Optimizer<T>& optimizer,
   const auto count = static_cast<std::size_t>(batches_.batch() * batches_.time());
   tokens_.resize(count);
   targets_.resize(count);
+  if (optimizer_.options().qk_clip.threshold) {
+    heads_ = model_.watch_attention();
+    clip_attention(optimizer_, heads_);
+  }
 }
 
 template <class T>
@@ -147,6 +151,8 @@ bool Trainer<T>::advance(std::span<Observer* const> observers) {
     const auto optimizer_begin = Clock::now();
     const auto report = optimizer_.step(factor);
     record.gradient_norm = report.gradient_norm;
+    record.clipped_heads = report.clipped_heads;
+    if (!heads_.empty()) record.max_logit = largest_logit(heads_);
     record.optimizer_seconds = seconds_since(optimizer_begin);
     if (auditor_ && !heed_audit(loss, observers)) return false;
     for (const auto& warning : report.warnings) {

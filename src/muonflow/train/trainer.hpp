@@ -25,6 +25,7 @@
 #include "muonflow/train/checkpoint.hpp"
 #include "muonflow/train/config.hpp"
 #include "muonflow/train/observer.hpp"
+#include "muonflow/train/qk_clip.hpp"
 
 namespace muonflow::train {
 
@@ -32,7 +33,8 @@ template <class T>
 class Trainer final : public Saveable {
  public:
   // Borrows everything it is given by reference. An optimizer made from `model.parameters()` sees
-  // the gradients that the trainer fills.
+  // the gradients that the trainer fills; where its options have a qk_clip, the trainer names it
+  // the attention layers of the model and has the model find their logits.
   Trainer(model::Gpt<T>& model, optim::Optimizer<T>& optimizer, data::TokenBatches& batches,
           data::FixedBatches validation, const TrainOptions& options,
           const optim::Schedule& schedule);
@@ -87,6 +89,7 @@ class Trainer final : public Saveable {
   std::optional<TroubleRecord> trouble_;
   bool intact_ = true;
   std::vector<std::int32_t> tokens_, targets_;  // [B, T] of one micro-batch
+  std::vector<model::AttentionHeads> heads_;    // whose logits qk_clip bounds; empty: off
 };
 
 extern template class Trainer<float>;

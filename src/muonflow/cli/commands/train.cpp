@@ -12,6 +12,7 @@
 #include "muonflow/cli/progress.hpp"
 #include "muonflow/core/config.hpp"
 #include "muonflow/core/parallel.hpp"
+#include "muonflow/core/text.hpp"
 #include "muonflow/train/run.hpp"
 
 namespace muonflow::cli {
@@ -102,6 +103,9 @@ void print_header(const train::Preview& preview) {
   fmt::print("steps      {} of {} tokens, {} tokens in all\n", count(config.train.steps),
              count(preview.tokens_per_step), count(preview.total_tokens));
   fmt::print("memory     {}\n", preview.memory.to_text());
+  if (const auto& clip = config.optimizer.qk_clip; clip.threshold) {
+    fmt::print("qk_clip    heads whose attention logits exceed {}\n", shortest(*clip.threshold));
+  }
   fmt::print("threads    {}, {}\n", threads(), enum_name(config.run.dtype));
 }
 

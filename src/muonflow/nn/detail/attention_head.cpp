@@ -110,6 +110,7 @@ void forward_head(const HeadForward<T>& head, T* scratch) {
   const T scale = T(1) / std::sqrt(static_cast<T>(plan.size));
   pack_rows<T>(plan, head.k, 0, plan.rows, T(1), k);
   pack_rows<T>(plan, head.v, 0, plan.rows, T(1), v);
+  T peak = -std::numeric_limits<T>::infinity();
 
   for (Index first = 0; first < plan.time; first += kBlock) {
     const Index queries = std::min(kBlock, plan.time - first);
@@ -134,9 +135,12 @@ void forward_head(const HeadForward<T>& head, T* scratch) {
       head.lse[first + i] = maximum[i] + std::log(sum[i]);
       shrink[i] = T(1) / sum[i];
     }
+    // The lanes beyond are padding: zeros that no score is compared with.
+    if (head.peak) peak = std::max(peak, *std::max_element(maximum, maximum + queries));
     scale_rows<T>(plan, queries, shrink, y);
     unpack_rows<T>(plan, y, first, queries, T(1), head.y);
   }
+  if (head.peak) *head.peak = peak;
 }
 
 // probabilities p = exp(score - lse) in place of the scores, and ds = p (dp - inner) in place of

@@ -18,7 +18,8 @@ struct HeadForward {
   Index time, size;
   Columns<const T> q, k, v;
   Columns<T> y;
-  T* lse;  // [time]
+  T* lse;             // [time]
+  T* peak = nullptr;  // [1] receives the largest score; null: not asked for
 };
 
 template <class T>

@@ -57,6 +57,7 @@ struct AttentionRows {
   std::size_t tensor = 0;
   Index first_row = 0;
   bool is_key = false;
+  bool operator==(const AttentionRows&) const = default;
 };
 struct AttentionClip {
   QkClip options;
@@ -118,7 +119,7 @@ struct Optimizer<T>::Body {
   void with_context(detail::Part<T>& part, double schedule, linalg::Workspace<T>& workspace,
                     const Call& call);
   void apply(detail::Part<T>& part, double schedule, MatrixRef<T> D);
-  void clip_attention(StepReport& report);
+  void clip_attention();
   void finish(StepReport& report);
 };
 

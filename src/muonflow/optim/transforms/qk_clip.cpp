@@ -1,5 +1,6 @@
 #include "muonflow/optim/transforms/qk_clip.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "muonflow/core/error.hpp"
@@ -31,12 +32,19 @@ Index scale_heads(const QkClip& options, const AttentionLayer& layer, double sha
 }  // namespace
 
 void QkClip::fields(FieldVisitor& v) {
-  v.real("threshold", threshold, kPositive, "largest logit that is left alone");
+  v.optional_real("threshold", threshold, kPositive,
+                  "largest attention logit of a head that is left alone, such as 100");
   v.real("balance", balance, kUnit, "the query's share of the exponent");
 }
 
 double qk_gamma(const QkClip& options, double max_logit) {
-  return max_logit > options.threshold ? options.threshold / max_logit : 1;
+  if (!options.threshold || !(max_logit > *options.threshold)) return 1;
+  return *options.threshold / max_logit;
+}
+
+Index clipped_heads(const QkClip& options, const AttentionLayer& layer) {
+  return std::count_if(layer.max_logits.begin(), layer.max_logits.end(),
+                       [&](double logit) { return qk_gamma(options, logit) < 1; });
 }
 
 template <class T>

@@ -7,12 +7,17 @@
 // so that the logits (W_q x)(W_k y) of head h shrink by gamma_h; biases are rows too and shrink
 // with them. Where several query heads share a key (grouped queries), the key stays and the queries
 // take the whole gamma_h, since what suits one head would change the others. Heads are rows
-// [h head_size, (h + 1) head_size) from the part's first row on. Identity: S_h <= threshold.
+// [h head_size, (h + 1) head_size) from the part's first row on. Identity: threshold off, or
+// S_h <= threshold.
+//
+// S_h is what the model saw before the step, so a head that grows is held near the threshold, a
+// step late, not below it. In a training run `optimizer.qk_clip.threshold` is all there is to say:
+// the trainer asks the model for its attention layers (train/trainer.hpp).
 //
 // References: Kimi K2, arXiv:2507.20534 (MuonClip), threshold 100, balance 1/2.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,11 +31,11 @@ struct QkClip {
   static constexpr TransformInfo info{
       .name = "qk_clip",
       .summary = "heads whose logits exceed a bound are scaled down",
-      .keys = "Optimizer::clip_attention, in C++",
+      .keys = "optimizer.qk_clip",
       .cite = "arXiv:2507.20534"};
 
-  double threshold = 100;
-  double balance = 0.5;  // the query's share of the exponent
+  std::optional<double> threshold{};  // off: no clipping; the reference has 100
+  double balance = 0.5;               // the query's share of the exponent
 
   void fields(FieldVisitor& v);
 };
@@ -52,8 +57,10 @@ struct AttentionLayer {
   std::span<const double> max_logits{};
 };
 
-// min(1, threshold / max_logit).
+// min(1, threshold / max_logit); 1 where the threshold is off.
 double qk_gamma(const QkClip& options, double max_logit);
+// Heads of queries that this scales.
+Index clipped_heads(const QkClip& options, const AttentionLayer& layer);
 
 // rows <- gamma^share rows, for each head; rows [heads * head_size, ..]. Query heads take their
 // balance; the key of a layer without grouped queries the rest. Returns how many heads were scaled.
