@@ -94,8 +94,8 @@ TEST(Optimizer, ClippingAfterTheRuleIsRefusedWithTheReason) {
   EXPECT_MENTIONS(message, "the size of a normalized step is its learning rate");
 }
 
-// Many tiny tensors, of several shapes and rules, in few tasks: nothing is left out, and the results
-// are those of each alone, where a batch has another kernel up to its roundings.
+// Many tiny tensors, of several shapes and rules, in few tasks: nothing is left out, and the
+// results are those of each alone, where a batch has another kernel up to its roundings.
 TEST(Optimizer, TinyTensorsStepTogether) {
   std::vector<std::unique_ptr<Owned<>>> together;
   std::vector<Parameter<double>> all;
@@ -247,6 +247,23 @@ TEST(Optimizer, MomentumWarmsUpByStepsTaken) {
   Optimizer<double> plain({b.parameter}, options, 1);
   ASSERT_TRUE(plain.step().outcome.ok());
   EXPECT_EQ(b.weights[0], -1);
+}
+
+// The first gradient of a warmup from 0 is remembered, saved and gone on from.
+TEST(Optimizer, MomentumWarmsUpFromNothing) {
+  Owned<> a("a", {4}, Role::bias, 0);
+  auto options = only("sgd", 1.0, R"({"momentum": 0.5})");
+  options.momentum_warmup = {.start = 0, .steps = 2};
+  Optimizer<double> first({a.parameter}, options, 1);
+  ASSERT_TRUE(first.step().outcome.ok());
+  EXPECT_EQ(a.weights[0], -1);
+  const auto saved = first.state();
+  EXPECT_EQ(saved.at("s/a/momentum_buffer").to<double>()[0], 1);
+  EXPECT_EQ(first.state_bytes(), 4 * sizeof(double));
+  Optimizer<double> second({a.parameter}, options, 1);
+  second.load_state(saved, "saved");
+  ASSERT_TRUE(second.step().outcome.ok());
+  EXPECT_EQ(a.weights[0], -1 - 1.25);  // 0.25 of the first, and the second
 }
 
 // Weights of a stack [count, 6, 10] after three steps, among other tensors or not, as one tensor or

@@ -220,6 +220,7 @@ StepReport Optimizer<T>::step(double schedule) {
   body.clip(report.gradient_norm);
   body.warm_up();
   body.work(schedule);
+  for (const auto& momentum : body.momenta) *momentum.at = momentum.own;  // as the state knows it
   body.finish(report);
   for (const auto& clip : body.attention) {
     report.clipped_heads += clipped_heads(clip.options, clip.layer);

@@ -64,11 +64,11 @@ struct Sgd {
 
   template <class T>
   StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    if (options.momentum == 0) {
+    auto& B = state.momentum_buffer;
+    if (B.size() == 0) {  // without momentum; a warmup may begin with 0 and keep what it sees
       D = at.G;
       return {};
     }
-    auto& B = state.momentum_buffer;
     const bool first = at.t == 0 && (B.array() == T(0)).all();
     // 0 + G is G: the first gradient is not dampened.
     const double part = first ? 1 : 1 - options.dampening;
