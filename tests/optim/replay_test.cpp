@@ -41,6 +41,80 @@ TEST(Replay, GivesWeightsOfEveryStepAndTheFinalState) {
   EXPECT_EQ(out.at("s/a/step").to<std::int64_t>()[0], 2);
 }
 
+// 24 ones and 25 twos: the norm of both together is sqrt(124), that of each alone sqrt(24) and 10.
+TEST(Replay, ClipsAllGradientsOfAStepTogetherOrEachAlone) {
+  const TensorMap input{{"w/a", filled({4, 6}, 1)},
+                        {"g/a/0", filled({4, 6}, 1)},
+                        {"w/b", filled<float>({25}, 1)},
+                        {"g/b/0", filled<float>({25}, 2)},
+                        {"g/b/1", filled<float>({25}, 0.5)}};
+  const auto moved = [&](const std::string& clip, const std::string& key) {
+    const auto out = replay(input, request("sgd", R"({"lr": 1, "clip": )" + clip + "}"));
+    return 1 - out.at(key).to<double>()[3];
+  };
+  const double tolerance = 4 * std::numeric_limits<float>::epsilon();
+  const std::string all = R"({"max_norm": 5})", each = R"({"max_norm": 5, "kind": "tensor"})";
+  EXPECT_NEAR(moved(all, "w/a/0"), 5 / std::sqrt(124.0), tolerance);
+  EXPECT_NEAR(moved(all, "w/b/0"), 10 / std::sqrt(124.0), tolerance);
+  EXPECT_NEAR(moved(all, "w/b/1"), 10 / std::sqrt(124.0) + 0.5, tolerance);  // of norm 2.5 alone
+  EXPECT_NEAR(moved(each, "w/a/0"), 1, tolerance);
+  EXPECT_NEAR(moved(each, "w/b/0"), 1, tolerance);
+  EXPECT_NEAR(moved(R"({"max_norm": "off"})", "w/b/0"), 2, tolerance);
+}
+
+TEST(Replay, MomentumWarmsUpAndSchedulesHaveTheirOptions) {
+  const auto at = [&](const std::string& options) {
+    return replay(two_steps(), request("sgd", options)).at("w/a/1").to<double>()[3];
+  };
+  // Momentum 0 and then 0.25 of 0.5: M = 1, then 0.25 + 2.
+  EXPECT_DOUBLE_EQ(at(R"({"lr": 1, "momentum": 0.5, "momentum_warmup": {"start": 0, "steps": 2}})"),
+                   1 - 1 - 2.25);
+  // 1/4 and 2/4 of the learning rate.
+  EXPECT_DOUBLE_EQ(at(R"({"lr": 1, "schedule": {"kind": "wsd", "warmup": 4}})"), 1 - 0.25 - 1);
+}
+
+// A fused matrix by its parts and heads is what its parts are by themselves.
+TEST(Replay, PartsAndHeadsAreMatricesOfTheirOwn) {
+  const auto numbers = [](Index rows, Index first) {
+    std::vector<double> values;
+    for (Index i = 0; i < rows * 4; ++i) {
+      values.push_back(std::sin(static_cast<double>(first * 4 + i + 1)));
+    }
+    return make_tensor<double>({rows, 4}, values);
+  };
+  const auto last = [](const TensorMap& out) { return out.at("w/a/0").to<double>(); };
+  const std::string one = R"({"lr": 0.1, "split_sizes": [4, 2], "num_heads": 2})";
+  const auto whole =
+      last(replay({{"w/a", numbers(6, 0)}, {"g/a/0", numbers(6, 9)}}, request("muon", one)));
+  for (Index part = 0; part < 3; ++part) {
+    const auto alone =
+        last(replay({{"w/a", numbers(2, 2 * part)}, {"g/a/0", numbers(2, 9 + 2 * part)}},
+                    request("muon", R"({"lr": 0.1})")));
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_EQ(whole[static_cast<std::size_t>(8 * part) + i], alone[i]) << part;
+    }
+  }
+}
+
+TEST(Replay, AuditsEveryTransform) {
+  for (const auto* options :
+       {R"({"lr": 0.1, "clip": {"max_norm": 0.1}})",
+        R"({"lr": 0.1, "clip": {"max_norm": 0.1, "kind": "tensor"}})",
+        R"({"lr": 0.1, "momentum_warmup": {"steps": 2}})",
+        R"({"lr": 0.1, "split_sizes": [2, 2], "schedule": {"kind": "linear"}})"}) {
+    auto r = request("muon", options);
+    std::int64_t failed = 0, judged = 0;
+    r.on_audit = [&](const std::string&, std::int64_t, const AuditReport& report) {
+      failed += report.failed();
+      judged += report.judged();
+    };
+    const auto out = replay(two_steps(), r);
+    EXPECT_GT(judged, 4) << options;
+    audit_trajectory(two_steps(), out, r);
+    EXPECT_EQ(failed, 0) << options;
+  }
+}
+
 TEST(Replay, GoesOnFromAGivenState) {
   for (const auto* rule : {"sgd", "adamw", "muon", "regularized_muon"}) {
     const std::string options =
@@ -209,6 +283,16 @@ TEST(Replay, RefusesRequestsThatCannotBe) {
   auto state = two_steps();
   state["s/a/exp_avg"] = filled({4, 6}, 0);
   EXPECT_MENTIONS(wrong("muon", R"({"lr": 1})", state), "in.st: s/a/exp_avg");
+  EXPECT_MENTIONS(wrong("sgd", R"({"lr": 1, "clip": {"max_norm": 1, "when": "after"}})"),
+                  "clip.when: clipping after the rule: expected before");
+  EXPECT_MENTIONS(wrong("sgd", R"({"lr": 1, "clip": {"max_nrm": 1}})"), "did you mean 'max_norm'?");
+  EXPECT_MENTIONS(wrong("sgd", R"({"lr": 1, "qk_clip": {"threshold": 1}})"),
+                  "qk_clip: recorded gradients have no attention logits");
+  EXPECT_MENTIONS(wrong("sgd", R"({"lr": 1, "accumulation": 2})"),
+                  "accumulation: a step is one recorded gradient");
+  EXPECT_MENTIONS(wrong("muon", R"({"lr": 1, "split_sizes": [3]})"),
+                  "in.st: w/a: split_sizes [3]: expected sizes that add up");
+  EXPECT_MENTIONS(wrong("muon", R"({"lr": 1, "num_heads": 3})"), "in.st: w/a: num_heads 3");
   auto rank5 = two_steps({1, 1, 1, 2, 2});
   EXPECT_MENTIONS(refusal<ShapeError>(rank5), "in.st: w/a: parameter: expected rank 1 to 4");
 }

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "muonflow/core/error.hpp"
+#include "muonflow/linalg/norms.hpp"
 #include "muonflow/optim/audit/auditor.hpp"
+#include "muonflow/optim/detail/replay_options.hpp"
 #include "muonflow/optim/optimizer.hpp"
 
 namespace muonflow::optim {
@@ -101,32 +102,41 @@ std::vector<T> values_of(const Tensor& tensor, const std::string& place) {
   return values;
 }
 
-RoutingOptions routing_of(const ReplayRequest& request) {
-  // One flat tree holds the rule's own options and how it is applied; here they part.
-  RoutingOptions options;
-  options.preset = request.rule;
-  ApplyOptions apply;
-  apply.layout = Layout::conv;
-  Json own = Json::object();
-  Json applied = Json::object();
-  std::vector<std::string> names;
-  for (const auto& field : describe(ApplyOptions{})) {
-    names.push_back(field.name.substr(0, field.name.find('.')));
-  }
-  for (const auto& [key, value] : request.options.json().items()) {
-    const bool ours = std::find(names.begin(), names.end(), key) != names.end();
-    (ours ? applied : own)[key] = value;
-  }
-  read(applied, apply, request.place_of);
-  options.hidden.options = OptionsTree(own);
-  options.hidden.lr = apply.lr;
-  options.hidden.weight_decay = apply.weight_decay;
-  options.hidden.decay = apply.decay;
-  options.hidden.adjust_lr = apply.adjust_lr;
-  options.hidden.transforms = std::move(apply.transforms);
-  options.hidden.layout = apply.layout == Layout::automatic ? Layout::conv : apply.layout;
-  return options;
+template <class T>
+double norm_of(const std::vector<T>& values) {
+  const auto count = static_cast<Index>(values.size());
+  return linalg::frobenius_norm<T>(
+      ConstMatrixMap<T>(values.data(), 1, count, Eigen::OuterStride<>(count)));
 }
+
+// The request, and the norm of all gradients of each step together where that is clipped. Clipping
+// is done here, for the tensors of a replay are stepped one after the other.
+struct Setup : detail::ReplaySetup {
+  std::map<std::int64_t, double> norms{};
+
+  void measure(const std::map<std::string, Recorded>& all, const std::string& source) {
+    if (!clip.max_norm || clip.kind != ClipKind::global) return;
+    for (const auto& [name, recorded] : all) {
+      for (const auto& [step, gradient] : recorded.gradients) {
+        const auto place = source + ": g/" + name + "/" + std::to_string(step);
+        const double norm = recorded.weights->dtype == Dtype::f64
+                                ? norm_of(values_of<double>(*gradient, place))
+                                : norm_of(values_of<float>(*gradient, place));
+        norms[step] = std::hypot(norms[step], norm);
+      }
+    }
+  }
+
+  template <class T>
+  void scale(std::vector<T>& gradient, std::int64_t step) const {
+    if (!clip.max_norm) return;
+    const double norm = clip.kind == ClipKind::global ? norms.at(step) : norm_of(gradient);
+    const auto count = static_cast<Index>(gradient.size());
+    if (clip.factor(norm) == 1) return;
+    scale_gradient<T>(MatrixMap<T>(gradient.data(), 1, count, Eigen::OuterStride<>(count)),
+                      clip.factor(norm));
+  }
+};
 
 // A tensor that the rule cannot take is named with its file.
 template <class T>
@@ -188,8 +198,7 @@ void step_of_others(const std::string& name, std::int64_t step, bool last,
 // With `theirs` the steps are judged by the weights found there, and nothing is given out.
 template <class T>
 void replay_one(const std::string& name, const Recorded& recorded, const ReplayRequest& request,
-                const RoutingOptions& options, TensorMap* output,
-                const TensorMap* theirs = nullptr) {
+                const Setup& setup, TensorMap* output, const TensorMap* theirs = nullptr) {
   const Shape& shape = recorded.weights->shape;
   auto weights = values_of<T>(*recorded.weights, request.source + ": w/" + name);
   std::vector<T> gradient(weights.size());
@@ -198,16 +207,17 @@ void replay_one(const std::string& name, const Recorded& recorded, const ReplayR
                                      .weights = weights.data(),
                                      .gradient = gradient.data(),
                                      .role = Role::convolution},
-                                    request, options);
+                                    request, setup.routing);
   if (!recorded.state.empty()) optimizer.start_from(name, recorded.state, request.source);
   const auto total = static_cast<std::int64_t>(recorded.gradients.size());
-  Auditor<T> auditor(all_of_it(), {.schedule = request.schedule, .steps = total});
+  Auditor<T> auditor(all_of_it(), {.schedule = setup.schedule, .steps = total});
   if (request.on_audit && !theirs) optimizer.observe(&auditor);
   for (const auto& [step, tensor] : recorded.gradients) {
     const auto place = request.source + ": g/" + name + "/" + std::to_string(step);
     const auto values = values_of<T>(*tensor, place);
     std::copy(values.begin(), values.end(), gradient.begin());
-    const double factor = request.schedule.factor(step, total);
+    setup.scale<T>(gradient, step);
+    const double factor = setup.schedule.factor(step, total);
     if (theirs) {
       StepEvidence evidence{.before = make_tensor<T>(shape, weights),
                             .gradients = {make_tensor<T>(shape, gradient)},
@@ -239,27 +249,16 @@ namespace {
 
 void replay_all(const TensorMap& input, const ReplayRequest& request, TensorMap* output,
                 const TensorMap* theirs) {
-  if (request.rule.find('+') != std::string::npos) {
-    throw ConfigError({.place = "rule",
-                       .expected = "one rule: every tensor gets it",
-                       .found = "'" + request.rule + "'"});
-  }
-  if (!request.options.json().contains("lr")) {
-    throw ConfigError({.place = request.place_of ? request.place_of("lr") : "lr",
-                       .what = "missing option",
-                       .expected = "a learning rate, such as {\"lr\": 0.02}"});
-  }
-  // The rule and its options are looked at before the data: the whole tree at once, so that an
-  // unknown option is compared with every known one.
-  resolve_rule(request.rule, request.options.json(), request.place_of);
-  const RoutingOptions options = routing_of(request);
+  // The rule and its options are looked at before the data.
+  Setup setup{detail::read_request(request), {}};
   const auto all = sorted(input, request.source);
   for (const auto& [name, recorded] : all) check(request.source, name, recorded);
+  setup.measure(all, request.source);
   for (const auto& [name, recorded] : all) {
     if (recorded.weights->dtype == Dtype::f64) {
-      replay_one<double>(name, recorded, request, options, output, theirs);
+      replay_one<double>(name, recorded, request, setup, output, theirs);
     } else {
-      replay_one<float>(name, recorded, request, options, output, theirs);
+      replay_one<float>(name, recorded, request, setup, output, theirs);
     }
   }
 }

@@ -4,8 +4,8 @@
 // In: w/NAME the starting weights (rank 1 to 4), g/NAME/T the gradient of step T = 0..K-1 (fixed in
 // advance, independent of w), optionally s/NAME/FIELD an initial state. Out: w/NAME/T the weights
 // after step T, and s/NAME/FIELD the final state. Every NAME is an independent parameter under the
-// same rule. float64 and float32 are kept; bfloat16 and float16 are computed in, and given out as,
-// float32.
+// same rule; a clip of kind `global` alone measures all gradients of a step together. float64 and
+// float32 are kept; bfloat16 and float16 are computed in, and given out as, float32.
 #pragma once
 
 #include <functional>
@@ -20,9 +20,10 @@ namespace muonflow::optim {
 
 struct ReplayRequest {
   std::string rule{};  // "muon", "muon.jordan"
-  OptionsTree
-      options{};        // the rule's own and lr (required), weight_decay, decay, adjust_lr, layout
-  Schedule schedule{};  // its length is the number of gradients
+  // The rule's own, and lr (required), weight_decay, decay, adjust_lr, layout, transforms, clip,
+  // momentum_warmup, schedule, split_sizes, num_heads.
+  OptionsTree options{};
+  Schedule schedule{};  // where the options have none; its length is the number of gradients
   std::uint64_t seed = 0;
   std::string source = "input";  // what messages call the tensors' file
   PlaceOf place_of{};            // where an option stands, for messages

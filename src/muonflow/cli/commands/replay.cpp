@@ -16,12 +16,15 @@ class Replay final : public Command {
  public:
   void arguments(Arguments& a) override {
     a.option("rule", rule_, "rule, or rule.preset (see: muonflow list rules)", true);
-    a.option("options", options_, "options as JSON; lr is required");
+    a.option(
+        "options", options_,
+        "JSON: lr, which is required, options of the rule, and weight_decay, decay, adjust_lr, "
+        "layout, transforms, clip, momentum_warmup, schedule, split_sizes, num_heads");
     a.option("input", input_, "file with w/NAME, g/NAME/T and perhaps s/NAME/FIELD", true);
     a.option("output", output_, "file to write: w/NAME/T and s/NAME/FIELD");
     a.flag("audit", audit_, "hold every step against what its rule claims; 1 where one is not");
     a.option("audited", audited_, "a trajectory w/NAME/T by another program, to audit in place");
-    a.option("lr_schedule", schedule_, "constant, linear, cosine or wsd");
+    a.option("lr_schedule", schedule_, "constant, linear, cosine or wsd [constant]");
     a.option("seed", seed_, "for rules that draw random numbers");
     threads_.argument(a);
   }
@@ -36,8 +39,15 @@ class Replay final : public Command {
                                    return path.empty() ? std::string("--options")
                                                        : "--options " + path;
                                  }};
-    read(Json{{"kind", schedule_}}, request.schedule,
-         [](const std::string&) { return std::string("--lr-schedule"); });
+    if (!schedule_.empty()) {
+      if (request.options.json().contains("schedule")) {
+        throw ConfigError({.place = "--lr-schedule",
+                           .what = "--options has a schedule too",
+                           .expected = "one of them"});
+      }
+      read(Json{{"kind", schedule_}}, request.schedule,
+           [](const std::string&) { return std::string("--lr-schedule"); });
+    }
     if (output_.empty() == audited_.empty()) {
       throw ConfigError({.place = "replay",
                          .expected = "--output, or --audited to judge a trajectory",
@@ -106,7 +116,7 @@ class Replay final : public Command {
   std::string output_;
   std::string audited_;
   bool audit_ = false;
-  std::string schedule_ = "constant";
+  std::string schedule_;
   std::int64_t seed_ = 0;
   ThreadsOption threads_;
 };
