@@ -83,6 +83,28 @@ TEST_F(ListCommand, JsonHoldsWhatTheRegistriesSay) {
   }
 }
 
+TEST_F(ListCommand, PresetsHaveTheirOptionsEach) {
+  const auto result = run({"list", "rules", "muon.pytorch", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json muon = Json::parse(result.out);
+  ASSERT_EQ(muon["presets"].size(), 3u);
+  EXPECT_EQ(muon["presets"][0]["name"], "muon.jordan");
+  EXPECT_EQ(muon["presets"][0]["options"]["eps_mode"], "add");
+  EXPECT_EQ(muon["presets"][2]["name"], "muon.pytorch");
+  EXPECT_EQ(muon["presets"][2]["options"]["eps_mode"], "max");
+  const auto adam = run({"list", "rules", "adam"});  // a name of adamw's with L2 decay
+  ASSERT_EQ(adam.code, 0) << adam.err;
+  EXPECT_NE(adam.out.find("{\"decay\":\"coupled\"}"), std::string::npos) << adam.out;
+  expect_refusal(run({"list", "rules", "muon.jordon"}), 2, "did you mean 'muon.jordan'?");
+}
+
+TEST_F(ListCommand, GeometriesSayHowSmoothTheyAre) {
+  const auto text = [&](const std::string& name) { return run({"list", "geometries", name}).out; };
+  EXPECT_NE(text("smoothed_nuclear").find("its Hessian at most 100"), std::string::npos);
+  EXPECT_NE(text("frobenius").find("its Hessian at most 1\n"), std::string::npos);
+  EXPECT_EQ(text("nuclear").find("Hessian"), std::string::npos);
+}
+
 TEST_F(ListCommand, MarkdownIsAPage) {
   const auto all = run({"list", "rules", "--markdown"});
   ASSERT_EQ(all.code, 0) << all.err;

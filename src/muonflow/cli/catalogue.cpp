@@ -58,10 +58,13 @@ std::vector<Item> rule_items() {
         {"holds for", optim::regime_text(info.transfer)},
         {"laws", traits_text(info.traits)},
         {"differs", std::string(info.differs)}};
+    const auto add = [&](const std::string& name, const optim::RulePreset& preset) {
+      item.presets.push_back({name, std::string(preset.doc), Json::parse(preset.options).dump()});
+    };
     for (const auto& preset : entry.presets) {
-      item.facts.emplace_back(entry.name + "." + std::string(preset.name), preset.doc);
-      item.facts.emplace_back("", Json::parse(preset.options).dump());
+      add(entry.name + "." + std::string(preset.name), preset);
     }
+    for (const auto& alias : optim::rule_aliases(entry.name)) add(std::string(alias.name), alias);
     item.options = optim::describe_rule(entry);
     items.push_back(std::move(item));
   }
@@ -80,6 +83,14 @@ std::vector<Item> transform_items() {
   return items;
 }
 
+// "yes, Hessian at most 100 with these options"
+std::string smooth_text(const geometry::GeometryEntry& entry) {
+  const auto bound = entry.make_double(Json::object(), {}, "")->hessian_bound();
+  if (!entry.info.smooth || !bound) return yes_no(entry.info.smooth);
+  return "yes, its Hessian at most " + shortest(*bound) +
+         (entry.fields.empty() ? "" : " with the options' defaults");
+}
+
 std::vector<Item> geometry_items() {
   std::vector<Item> items;
   for (const auto& entry : geometry::geometries().all()) {
@@ -89,7 +100,7 @@ std::vector<Item> geometry_items() {
          std::string(info.equation),
          std::string(info.cite),
          {{"convex", yes_no(info.convex)},
-          {"smooth", yes_no(info.smooth)},
+          {"smooth", smooth_text(entry)},
           {"bounded gradient", yes_no(info.bounded_gradient)},
           {"orthogonally invariant", yes_no(info.orthogonally_invariant)},
           {"potential", info.has_potential ? "yes" : "no: no energy"},

@@ -10,6 +10,13 @@
 
 namespace muonflow::cli {
 
+// Option values under a name of their own: "muon.jordan", "adam".
+struct Preset {
+  std::string name;
+  std::string doc;      // what it reproduces
+  std::string options;  // as JSON
+};
+
 // One entry of any registry.
 struct Item {
   std::string name;
@@ -17,6 +24,7 @@ struct Item {
   std::string cite;
   std::vector<std::pair<std::string, std::string>> facts;  // what else it says of itself
   std::vector<FieldInfo> options;
+  std::vector<Preset> presets = {};
 };
 
 // One registry.

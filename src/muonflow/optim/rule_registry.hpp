@@ -80,6 +80,9 @@ struct NamedRule {
 // Throws ConfigError naming the nearest known rule or preset.
 NamedRule find_rule(std::string_view name, const std::string& place = "");
 
+// Names of their own for presets of a rule: "adam" is adamw with coupled decay.
+std::span<const RulePreset> rule_aliases(std::string_view rule);
+
 // Every name that find_rule knows, in alphabetical order.
 std::vector<std::string> rule_names();
 

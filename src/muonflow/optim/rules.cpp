@@ -8,15 +8,12 @@
 namespace muonflow::optim {
 namespace {
 
-// Names of a rule with other words for its options.
-struct Alias {
-  std::string_view name;
-  std::string_view rule;
-  RulePreset preset;
-};
-constexpr std::array<Alias, 1> kAliases{{
-    {"adam", "adamw", {"adam", R"({"decay": "coupled"})", "torch.optim.Adam: decay is L2"}},
-}};
+constexpr std::array<RulePreset, 1> kAdamW{
+    {{"adam", R"({"decay": "coupled"})", "torch.optim.Adam: decay is L2"}}};
+
+// Rules that have names of their own for presets.
+constexpr std::array<std::pair<std::string_view, std::span<const RulePreset>>, 1> kAliases{
+    {{"adamw", kAdamW}}};
 
 }  // namespace
 
@@ -29,6 +26,13 @@ Registry<RuleEntry>& rule_registry() {
 
 }  // namespace detail
 
+std::span<const RulePreset> rule_aliases(std::string_view rule) {
+  for (const auto& [name, aliases] : kAliases) {
+    if (name == rule) return aliases;
+  }
+  return {};
+}
+
 const Registry<RuleEntry>& rules() { return detail::rule_registry(); }
 
 std::vector<std::string> rule_names() {
@@ -39,8 +43,9 @@ std::vector<std::string> rule_names() {
       names.push_back(entry.name + "." + std::string(preset.name));
     }
   }
-  for (const auto& alias : kAliases) {
-    if (rules().find(alias.rule)) names.emplace_back(alias.name);
+  for (const auto& [rule, aliases] : kAliases) {
+    if (!rules().find(rule)) continue;
+    for (const auto& alias : aliases) names.emplace_back(alias.name);
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -55,9 +60,11 @@ NamedRule find_rule(std::string_view name, const std::string& place) {
       if (preset.name == name.substr(dot + 1)) return {entry, &preset};
     }
   }
-  for (const auto& alias : kAliases) {
-    if (alias.name != name) continue;
-    if (const auto* renamed = rules().find(alias.rule)) return {renamed, &alias.preset};
+  for (const auto& [rule, aliases] : kAliases) {
+    const auto* renamed = rules().find(rule);
+    for (const auto& alias : aliases) {
+      if (renamed && alias.name == name) return {renamed, &alias};
+    }
   }
   const auto known = rule_names();
   const auto near = nearest_name(name, known);

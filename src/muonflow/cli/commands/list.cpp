@@ -30,6 +30,11 @@ const Kind& kind_named(const std::string& name) {
 Json to_json(const Item& item) {
   Json object{{"name", item.name}, {"summary", item.summary}, {"reference", item.cite}};
   for (const auto& [name, text] : item.facts) object["facts"][name] = text;
+  for (const auto& preset : item.presets) {
+    object["presets"].push_back({{"name", preset.name},
+                                 {"reproduces", preset.doc},
+                                 {"options", Json::parse(preset.options)}});
+  }
   object["options"] = Json::array();
   // A choice, and "off", describe their default as a bare word.
   const auto value = [](const std::string& text) {
@@ -75,9 +80,14 @@ void print_details(const Item& item) {
   fmt::print("{}: {}\n", item.name, item.summary);
   std::size_t label_width = std::string_view("reference").size();
   for (const auto& [name, text] : item.facts) label_width = std::max(label_width, name.size());
+  for (const auto& preset : item.presets) label_width = std::max(label_width, preset.name.size());
   if (!item.cite.empty()) fmt::print("  {:<{}}  {}\n", "reference", label_width, item.cite);
   for (const auto& [name, text] : item.facts) {
     if (!text.empty()) fmt::print("  {:<{}}  {}\n", name, label_width, text);
+  }
+  for (const auto& preset : item.presets) {
+    fmt::print("  {:<{}}  {}\n", preset.name, label_width, preset.doc);
+    fmt::print("  {:<{}}  {}\n", "", label_width, preset.options);
   }
   if (item.options.empty()) return;
   std::size_t name_width = 0;
@@ -140,16 +150,12 @@ void print_markdown(const std::vector<Item>& items) {
   }
 }
 
-// What the registry says of one entry. Presets are facts named ENTRY.PRESET, each before its
-// options.
+// What the registry says of one entry.
 void print_markdown(const Item& item) {
-  const auto is_preset = [&](const std::string& name) {
-    return name.rfind(item.name + ".", 0) == 0;
-  };
   print_head({"in one line", cell(item.summary)});
   if (!item.cite.empty()) print_row({"reference", cell(item.cite)});
   for (const auto& [name, text] : item.facts) {
-    if (!name.empty() && !text.empty() && !is_preset(name)) print_row({name, cell(text)});
+    if (!text.empty()) print_row({name, cell(text)});
   }
   if (!item.options.empty()) {
     fmt::print("\n## Options\n\n");
@@ -159,17 +165,19 @@ void print_markdown(const Item& item) {
                  cell(option.doc)});
     }
   }
-  const bool presets = std::any_of(item.facts.begin(), item.facts.end(),
-                                   [&](const auto& fact) { return is_preset(fact.first); });
-  if (!presets) return;
+  if (item.presets.empty()) return;
   fmt::print("\n## Presets\n\n");
   print_head({"preset", "reproduces", "options"});
-  for (std::size_t i = 0; i + 1 < item.facts.size(); ++i) {
-    const auto& [name, text] = item.facts[i];
-    if (is_preset(name)) {
-      print_row({"`" + name + "`", cell(text), "`" + item.facts[i + 1].second + "`"});
-    }
+  for (const auto& preset : item.presets) {
+    print_row({"`" + preset.name + "`", cell(preset.doc), "`" + preset.options + "`"});
   }
+}
+
+// Whether an item, or one of its presets, has this name.
+bool is_called(const Item& item, const std::string& name) {
+  return item.name == name ||
+         std::any_of(item.presets.begin(), item.presets.end(),
+                     [&](const Preset& preset) { return preset.name == name; });
 }
 
 class List final : public Command {
@@ -250,8 +258,7 @@ class List final : public Command {
   void show_one(const Kind& kind) const {
     std::vector<std::string> known;
     for (const auto& item : kind.items()) {
-      // A preset is shown with its rule.
-      if (item.name == name_ || name_.rfind(item.name + ".", 0) == 0) {
+      if (is_called(item, name_)) {  // a preset is shown with its rule
         if (markdown_) {
           print_markdown(item);
         } else if (json_) {
@@ -262,6 +269,7 @@ class List final : public Command {
         return;
       }
       known.push_back(item.name);
+      for (const auto& preset : item.presets) known.push_back(preset.name);
     }
     const auto near = nearest_name(name_, known);
     throw ConfigError({.place = "muonflow list " + kind.name,

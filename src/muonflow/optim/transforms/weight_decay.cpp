@@ -4,6 +4,11 @@
 
 namespace muonflow::optim {
 
+void WeightDecay::fields(FieldVisitor& v) {
+  v.real("weight_decay", weight_decay, kNonNegative, "0, or the preset's, where none is given");
+  v.choice("decay", decay, "decoupled: before, after, independent, corrected; L2: coupled");
+}
+
 double kept_weight(Decay form, double lr, double schedule, double weight_decay) {
   switch (form) {
     case Decay::automatic:

@@ -29,6 +29,11 @@ struct WeightDecay {
       .summary = "decay of the weights, in one of five forms",
       .keys = "weight_decay and decay of a group",
       .cite = "arXiv:1711.05101, arXiv:2512.05620, arXiv:2506.02285"};
+
+  double weight_decay = 0;
+  Decay decay = Decay::automatic;
+
+  void fields(FieldVisitor& v);  // for `list`: a group has these among its own
 };
 
 // Whether the weights shrink before the step: before, independent, corrected.
