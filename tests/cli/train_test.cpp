@@ -180,11 +180,75 @@ TEST_F(TrainCommand, DryRunShowsEverythingAndWritesNothing) {
   EXPECT_FALSE(fs::exists(folder / "runs"));
 }
 
+// Every transform that a training run can have, by its key.
+TEST_F(TrainCommand, TransformsAreKeysOfTheConfiguration) {
+  const std::string hidden = "optimizer.hidden.transforms.";
+  const auto shown = [&](const std::vector<std::string>& settings) {
+    std::vector<std::string> arguments{"train", "train.toml", "--dry-run"};
+    for (const auto& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+    const auto result = run(arguments);
+    EXPECT_EQ(result.code, 0) << settings.front() << ": " << result.err;
+    return result.out;
+  };
+  const auto expect = [](const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in " << text;
+  };
+  expect(shown({"optimizer.clip.kind=tensor"}), "kind = \"tensor\"");
+  for (const std::string kind : {"constant", "linear", "cosine", "wsd"}) {
+    expect(shown({"schedule.kind=" + kind}), "kind = \"" + kind + "\"");
+  }
+  expect(shown({"optimizer.momentum_warmup.steps=9"}), "steps = 9");
+  for (const std::string decay : {"before", "after", "coupled", "independent", "corrected"}) {
+    expect(shown({"optimizer.hidden.decay=" + decay}), "decay = \"" + decay + "\"");
+  }
+  expect(shown({hidden + "cautious.decay=true", "optimizer.hidden.weight_decay=0.1"}),
+         "muon (cautious decay)");
+  expect(shown({hidden + "grafting.rule=adamw"}), "muon (norm of adamw)");
+  expect(shown({hidden + "blocking.size=8"}), "muon (blocks of 8)");
+  expect(shown({hidden + "spectral_normalization.kind=spectral"}), "muon (spectral norm 1)");
+  expect(shown({"train.accumulation=3"}), "60 of 192 tokens");
+  expect(shown({"optimizer.qk_clip.threshold=30"}), "heads whose attention logits exceed 30");
+  for (const auto& [compressor, bytes] : {std::pair{"identity", "24.6 kB"},
+                                          {"top_k", "4.9 kB"},
+                                          {"low_rank", "8.2 kB"},
+                                          {"sign", "800 B"},
+                                          {"int8", "6.2 kB"}}) {
+    const auto text = shown(
+        {hidden + "error_feedback.on=true", hidden + "error_feedback.compressor=" + compressor});
+    expect(text, std::string("muon (error feedback ") + compressor + ")");
+    expect(text, std::string("messages   ") + bytes +
+                     " of compressed gradients a step, 24.6 kB uncompressed");
+  }
+}
+
+TEST_F(TrainCommand, StepsTellOfClippedHeadsAndMessages) {
+  ASSERT_EQ(run({"train", "train.toml", "--out", "run", "--set", "train.steps=4", "--set",
+                 "optimizer.qk_clip.threshold=1e-4", "--set",
+                 "optimizer.hidden.transforms.error_feedback={on = true, compressor = \"sign\"}"})
+                .code,
+            0);
+  std::ifstream in(folder / "run/events.jsonl");
+  std::size_t steps = 0;
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with("{\"kind\":\"step\"")) continue;
+    ++steps;
+    // Two layers of two heads are all above it before anything has been clipped.
+    EXPECT_NE(line.find(steps == 1 ? "\"clipped_heads\":4" : "\"clipped_heads\":"),
+              std::string::npos)
+        << line;
+    EXPECT_NE(line.find("\"max_logit\":"), std::string::npos) << line;
+    EXPECT_NE(line.find("\"message_bytes\":800"), std::string::npos) << line;
+  }
+  EXPECT_EQ(steps, 4u);
+}
+
 TEST_F(TrainCommand, WrongRequestsAreOneLineAndExitCodeTwo) {
   expect_refusal({"train"}, 2, "configs/train/");
   expect_refusal({"train", "train.toml", "--set", "train.step=3"}, 2, "did you mean 'steps'");
   expect_refusal({"train", "train.toml", "--set", "optimizer.preset=\"moun\""}, 2, "muon");
   expect_refusal({"train", "train.toml", "--threads", "-1"}, 2, "run.threads");
+  expect_refusal({"train", "train.toml", "--set", "optimizer.clip.when=after"}, 2,
+                 "clipping after the rule: expected before");
   expect_refusal({"train", "train.toml", "--set", "optimizer.qk_clip.threshold=0"}, 2,
                  "optimizer.qk_clip.threshold: expected a number in (0, inf)");
   ASSERT_EQ(run({"train", "train.toml", "--out", "run"}).code, 0);

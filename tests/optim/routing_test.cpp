@@ -312,10 +312,33 @@ TEST(Routing, SaysTheLineOfAConfigurationFile) {
                   "run.toml:5: optimizer.hidden.options.momentm");
 }
 
+// What the parameters show is said with the file too, where there is one.
+TEST(Routing, SaysTheLineAndTheParameter) {
+  const auto refused = [](const std::string& text) {
+    const auto config = Config::from_text("[optimizer]\n" + text, "run.toml");
+    RoutingOptions options;
+    read(config.tree()["optimizer"], options, config.place_of(), "optimizer");
+    return message_of<ConfigError>([&] { route(network(), options, config.place_of()); });
+  };
+  EXPECT_MENTIONS(refused("preset = \"muon\"\n"),
+                  "run.toml:2: optimizer.preset: h.0.ln_1.weight: rule 'muon' takes matrices");
+  EXPECT_MENTIONS(refused("[optimizer.other]\nrule = \"kaon\"\n"),
+                  "run.toml:3: optimizer.other.rule: h.0.ln_1.weight: rule 'kaon' takes matrices");
+  EXPECT_MENTIONS(refused("[[optimizer.groups]]\npatterns = [\"*.c_attn.weight\"]\n"
+                          "split_sizes = [32, 32]\n"),
+                  "run.toml:2: optimizer.groups[0]: h.0.attn.c_attn.weight: split_sizes [32, 32]");
+  const std::string norms = "[[optimizer.groups]]\nroles = [\"norm\"]\nrule = \"sgd\"\n";
+  EXPECT_MENTIONS(refused(norms + norms),
+                  "h.0.ln_1.weight: two rules for one parameter: expected one group that names it, "
+                  "found run.toml:2: optimizer.groups[0] and run.toml:5: optimizer.groups[1]");
+  EXPECT_MENTIONS(refused("preset = \"\"\n" + norms), "wte.weight: no rule for this parameter");
+}
+
 TEST(Routing, ReadsAndWritesEveryField) {
   RoutingOptions options;
   options.groups = {{.rule = "sgd", .lr = 0.5, .patterns = {"a*"}, .split_sizes = {1, 2}}};
   options.clip.max_norm = 1.5;
+  options.qk_clip.threshold = 30;
   options.non_finite = NonFinite::tensor;
   const auto tree = to_json(options);
   RoutingOptions back;
@@ -323,6 +346,7 @@ TEST(Routing, ReadsAndWritesEveryField) {
   EXPECT_EQ(to_json(back), tree);
   EXPECT_EQ(back.groups.at(0).patterns, std::vector<std::string>{"a*"});
   EXPECT_EQ(back.clip.max_norm, 1.5);
+  EXPECT_EQ(back.qk_clip.threshold, 30);
 }
 
 TEST(Matrices, FollowTheLayout) {
@@ -360,6 +384,29 @@ TEST(Patterns, MatchStarsAndQuestionMarks) {
   EXPECT_FALSE(matches("h.?.mlp", "h.12.mlp"));
   EXPECT_FALSE(matches("*.weight", "h.0.weights"));
   EXPECT_FALSE(matches("", "a"));
+}
+
+// What is told before the first step is what a step counts.
+TEST(RoutingTable, KnowsTheBytesOfMessages) {
+  Owned<> w("w", {48, 16}), stack("stack", {3, 8, 5}), b("b", {7}, Role::bias);
+  for (const auto kind : {Compressor::identity, Compressor::top_k, Compressor::low_rank,
+                          Compressor::sign, Compressor::int8}) {
+    RoutingOptions options;
+    options.groups = {{.patterns = {"w"}, .split_sizes = {16, 16, 16}, .num_heads = 2}};
+    for (auto* group : {&options.hidden, &options.other}) {
+      group->transforms.error_feedback = {.on = true, .compression = {.kind = kind}};
+    }
+    Optimizer<double> optimizer({w.parameter, stack.parameter, b.parameter}, options, 1);
+    const auto told = optimizer.routing().messages(sizeof(double));
+    EXPECT_EQ(optimizer.step().message_bytes, static_cast<std::int64_t>(told.bytes));
+    EXPECT_EQ(told.plain, (48 * 16 + 3 * 8 * 5 + 7) * sizeof(double));
+    if (kind == Compressor::identity) {
+      EXPECT_EQ(told.bytes, told.plain);
+    } else {
+      EXPECT_LT(told.bytes, told.plain);
+    }
+  }
+  EXPECT_EQ(route(network(), RoutingOptions{}).messages(4).bytes, 0u);
 }
 
 TEST(RoutingTable, PrintsOneLineATensor) {

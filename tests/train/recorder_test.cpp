@@ -36,7 +36,7 @@ TEST(Recorder, WritesTheVocabularyOfTheRunFolder) {
                       .total_seconds = 0.1 * static_cast<double>(step)});
   }
   recorder.on_step(
-      {.step = 6, .total = 6, .max_logit = 12.5, .clipped_heads = 3});
+      {.step = 6, .total = 6, .max_logit = 12.5, .clipped_heads = 3, .message_bytes = 77});
   recorder.on_evaluation({.step = 4, .loss = 2.25, .total_tokens = 400, .total_seconds = 0.4});
   recorder.on_trouble({.step = 4, .what = "gradient", .tensor = "w", .in_a_row = 2});
   recorder.on_warning(4, "w", "odd");
@@ -53,6 +53,8 @@ TEST(Recorder, WritesTheVocabularyOfTheRunFolder) {
   EXPECT_FALSE(last.contains("max_logit"));
   EXPECT_EQ((*reader.last("step"))["max_logit"], 12.5);
   EXPECT_EQ((*reader.last("step"))["clipped_heads"], 3);
+  EXPECT_EQ((*reader.last("step"))["message_bytes"], 77);
+  EXPECT_FALSE(last.contains("message_bytes"));
   EXPECT_DOUBLE_EQ(last["tokens_per_second"].get<double>(), 1000);
   EXPECT_DOUBLE_EQ(last["optimizer_share"].get<double>(), 0.2);
   EXPECT_TRUE((*reader.events("step")[1])["loss"].is_null());

@@ -24,6 +24,10 @@ struct Places {
   std::string child(const std::string& name) const {
     return path.empty() ? name : path + "." + name;
   }
+  // A parameter that the option of this full path decides; where no file is known, itself.
+  std::string of(const std::string& full, const std::string& parameter) const {
+    return place_of ? place_of(full) + ": " + parameter : parameter;
+  }
 };
 
 ApplyOptions apply_of(const GroupOptions& group) {
@@ -84,6 +88,7 @@ GroupOptions overlaid(GroupOptions base, const GroupOptions& over) {
 struct Choice {
   GroupOptions group;  // `rule` filled in
   std::string path;    // where it stands
+  std::string rule_path;
   std::string reason;
 };
 
@@ -119,10 +124,10 @@ class Router {
       if (!names(options_.groups[i], name, role)) continue;
       used_[i] = true;
       if (mine) {
-        throw ConfigError({.place = name,
+        throw ConfigError({.place = places_.of(places_.child("groups"), name),
                            .what = "two rules for one parameter",
                            .expected = "one group that names it",
-                           .found = group_path(*mine) + " and " + group_path(i)});
+                           .found = places_(group_name(*mine)) + " and " + places_(group_name(i))});
       }
       mine = i;
     }
@@ -132,7 +137,9 @@ class Router {
     }
     const auto& group = options_.groups[*mine];
     const std::string reason = why(group, name, role);
-    if (!group.rule.empty()) return {group, group_path(*mine), reason};
+    if (!group.rule.empty()) {
+      return {group, group_path(*mine), group_path(*mine) + ".rule", reason};
+    }
     if (groups_alone_) refuse_without_rule(group_path(*mine) + ": " + name, role);
     const auto layout = group.layout == Layout::automatic ? options_.hidden.layout : group.layout;
     Choice choice = by_preset(shape, role, layout);
@@ -158,7 +165,7 @@ class Router {
   std::string group_path(std::size_t i) const { return places_.child(group_name(i)); }
 
   [[noreturn]] void refuse_without_rule(const std::string& name, Role role) const {
-    throw ConfigError({.place = name,
+    throw ConfigError({.place = places_.of(places_.child("groups"), name),
                        .what = "no rule for this parameter",
                        .expected = "a group with a rule that names it, or a preset",
                        .found = "role " + std::string(name_of(role))});
@@ -220,10 +227,14 @@ class Router {
   }
 
   Choice hidden(std::string reason) const {
-    return {hidden_, places_.child("hidden"), std::move(reason)};
+    return {hidden_, places_.child("hidden"), rule_path(options_.hidden, "hidden"),
+            std::move(reason)};
   }
   Choice other(std::string reason) const {
-    return {other_, places_.child("other"), std::move(reason)};
+    return {other_, places_.child("other"), rule_path(options_.other, "other"), std::move(reason)};
+  }
+  std::string rule_path(const GroupOptions& group, const std::string& name) const {
+    return places_.child(group.rule.empty() ? "preset" : name + ".rule");
   }
 
   Choice by_preset(const Shape& shape, Role role, Layout layout) const {
@@ -281,10 +292,10 @@ void check_shape(const std::string& name, const Shape& shape) {
                     .found = to_string(shape)});
 }
 
-void check_takes(const Route& row) {
+void check_takes(const Route& row, const std::string& place) {
   if (row.resolved.rule->info().takes == Takes::tensors || row.shape.size() >= 2) return;
   throw ConfigError(
-      {.place = row.tensor,
+      {.place = place,
        .what = "rule '" + row.rule + "' takes matrices",
        .expected = "rank 2 or more",
        .found = to_string(row.shape),
@@ -353,7 +364,8 @@ RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOpt
       row.momentum_warmup = options.momentum_warmup;
     }
     row.reason = std::move(choice.reason);
-    check_takes(row);
+    const Places places{place_of, path};
+    check_takes(row, places.of(choice.rule_path, row.tensor));
     try {
       const auto first =
           matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes, row.num_heads);
@@ -362,7 +374,7 @@ RoutingTable route(const std::vector<Parameter<T>>& parameters, const RoutingOpt
                           options.transfer);
     } catch (const ConfigError& error) {
       auto parts = error.parts();
-      parts.place = row.tensor + ", " + choice.path;
+      parts.place = place_of ? places.of(choice.path, row.tensor) : row.tensor + ", " + choice.path;
       throw ConfigError(parts);
     }
     table.rows.push_back(std::move(row));

@@ -22,6 +22,7 @@
 //   rule = "regularized_muon"
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -117,6 +118,14 @@ struct Route {
 
 struct RoutingTable {
   std::vector<Route> rows;  // in the order of the parameters
+
+  // Bytes of a step's compressed gradients (error feedback), for scalars of this many bytes, and
+  // what the same gradients would take as they are; 0 and 0: nothing is compressed.
+  struct Messages {
+    std::size_t bytes = 0;
+    std::size_t plain = 0;
+  };
+  Messages messages(std::size_t scalar) const;
 
   // A table with one line a tensor: tensor, shape, role, rule, learning rate, multiplier, with a
   // base model what transfer multiplies, reason.

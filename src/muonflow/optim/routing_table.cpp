@@ -25,6 +25,20 @@ std::string transfer_text(const Route& row) {
 
 }  // namespace
 
+RoutingTable::Messages RoutingTable::messages(std::size_t scalar) const {
+  Messages all;
+  for (const auto& row : rows) {
+    const auto& feedback = row.resolved.transforms.error_feedback;
+    if (!feedback.on) continue;
+    for (const auto [m, n] :
+         matrices_of(row.shape, row.role, row.resolved.layout, row.split_sizes, row.num_heads)) {
+      all.bytes += feedback.compression.bytes(m, n, scalar);
+      all.plain += Compression{}.bytes(m, n, scalar);
+    }
+  }
+  return all;
+}
+
 std::string RoutingTable::to_text() const {
   using Line = std::array<std::string, 8>;
   const bool transferred =

@@ -4,7 +4,8 @@
 // far); numbers are finite or null, absent means not measured. Kinds and their further fields:
 //   step        one optimizer step: tokens (so far), seconds (in steps, so far), loss, lr (schedule
 //               factor applied), grad_norm (before clipping), tokens_per_second, optimizer_share;
-//               with qk_clip max_logit (of any head) and clipped_heads
+//               with qk_clip max_logit (of any head) and clipped_heads; with error feedback
+//               message_bytes
 //   validation  loss (mean over the fixed batches), tokens, seconds
 //   routing     which rule every tensor got: rows of tensor, shape, role, rule, lr, reason
 //   trouble     a value that is not finite: what, tensor, in_a_row, stops

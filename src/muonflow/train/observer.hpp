@@ -33,6 +33,7 @@ struct StepRecord {
   // heads were scaled down after it. Off without it, and in a step whose loss is not finite.
   std::optional<double> max_logit{};
   std::int64_t clipped_heads = 0;
+  std::int64_t message_bytes = 0;  // of gradients that error feedback compresses; 0: none
 
   double tokens_per_second() const {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;

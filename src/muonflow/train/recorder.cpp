@@ -21,12 +21,16 @@ void Recorder::on_step(const StepRecord& record) {
     event["max_logit"] = *record.max_logit;
     event["clipped_heads"] = record.clipped_heads;
   }
+  if (record.message_bytes > 0) event["message_bytes"] = record.message_bytes;
   folder_.event(event);
   folder_.metric(record.step, "train/loss", record.loss);
   folder_.metric(record.step, "train/grad_norm", record.gradient_norm);
   folder_.metric(record.step, "lr", record.schedule);
   folder_.metric(record.step, "tokens_per_second", record.tokens_per_second());
   folder_.metric(record.step, "optimizer_share", record.optimizer_share());
+  if (record.message_bytes > 0) {
+    folder_.metric(record.step, "message_bytes", static_cast<double>(record.message_bytes));
+  }
   if (!record.max_logit) return;
   folder_.metric(record.step, "attention/max_logit", *record.max_logit);
   folder_.metric(record.step, "attention/clipped_heads", static_cast<double>(record.clipped_heads));

@@ -31,6 +31,7 @@ struct Preview {
   TrainConfig config;
   optim::RoutingTable routing;
   MemoryEstimate memory;
+  optim::RoutingTable::Messages messages;  // a step's compressed gradients
   std::int64_t parameters = 0;
   std::string data;                 // its name or path
   std::int64_t training_bytes = 0;  // of text

@@ -152,6 +152,7 @@ bool Trainer<T>::advance(std::span<Observer* const> observers) {
     const auto report = optimizer_.step(factor);
     record.gradient_norm = report.gradient_norm;
     record.clipped_heads = report.clipped_heads;
+    record.message_bytes = report.message_bytes;
     if (!heads_.empty()) record.max_logit = largest_logit(heads_);
     record.optimizer_seconds = seconds_since(optimizer_begin);
     if (auditor_ && !heed_audit(loss, observers)) return false;

@@ -103,6 +103,10 @@ void print_header(const train::Preview& preview) {
   fmt::print("steps      {} of {} tokens, {} tokens in all\n", count(config.train.steps),
              count(preview.tokens_per_step), count(preview.total_tokens));
   fmt::print("memory     {}\n", preview.memory.to_text());
+  if (const auto& [bytes, plain] = preview.messages; bytes > 0) {
+    fmt::print("messages   {} of compressed gradients a step, {} uncompressed\n",
+               train::bytes_text(bytes), train::bytes_text(plain));
+  }
   if (const auto& clip = config.optimizer.qk_clip; clip.threshold) {
     fmt::print("qk_clip    heads whose attention logits exceed {}\n", shortest(*clip.threshold));
   }

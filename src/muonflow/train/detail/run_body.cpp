@@ -85,6 +85,7 @@ struct Run::Typed final : Run::Body {
       trainer->watch(*auditor, config.audit.on_failure);
     }
     preview.routing = optimizer->routing();
+    preview.messages = preview.routing.messages(sizeof(T));
     preview.memory = estimate_memory(*gpt, *optimizer, options.batch_size, config.block_size());
     preview.parameters = gpt->parameter_count();
   }
