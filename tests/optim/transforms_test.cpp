@@ -76,9 +76,9 @@ TEST(Transforms, AllAreListed) {
     EXPECT_FALSE(entry.info.summary.empty()) << entry.info.name;
     EXPECT_FALSE(entry.info.keys.empty()) << entry.info.name;
   }
-  for (const auto* name :
-       {"accumulation", "blocking", "cautious", "clip", "error_feedback", "grafting",
-        "momentum_warmup", "qk_clip", "schedule", "spectral_normalization", "weight_decay"}) {
+  for (const auto* name : {"accumulation", "blocking", "cautious", "clip", "delay_threshold",
+                           "error_feedback", "grafting", "momentum_warmup", "qk_clip", "schedule",
+                           "spectral_normalization", "weight_decay"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }

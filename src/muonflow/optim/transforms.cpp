@@ -7,6 +7,7 @@
 #include "muonflow/optim/schedule.hpp"
 #include "muonflow/optim/transforms/accumulation.hpp"
 #include "muonflow/optim/transforms/clip.hpp"
+#include "muonflow/optim/transforms/delay_threshold.hpp"
 #include "muonflow/optim/transforms/momentum_warmup.hpp"
 #include "muonflow/optim/transforms/qk_clip.hpp"
 #include "muonflow/optim/transforms/weight_decay.hpp"
@@ -89,11 +90,18 @@ template std::unique_ptr<RuleKernel<float>> make_kernel<float>(const ResolvedRul
 template std::unique_ptr<RuleKernel<double>> make_kernel<double>(const ResolvedRule&);
 
 const std::vector<TransformEntry>& transforms() {
-  static const std::vector<TransformEntry> all{
-      described<Accumulation>(),   described<ClipOptions>(), described<ErrorFeedback>(),
-      described<MomentumWarmup>(), described<Blocking>(),    described<SpectralNormalization>(),
-      described<Grafting>(),       described<Cautious>(),    described<Schedule>(),
-      described<WeightDecay>(),    described<QkClip>()};
+  static const std::vector<TransformEntry> all{described<DelayThreshold>(),
+                                               described<Accumulation>(),
+                                               described<ClipOptions>(),
+                                               described<ErrorFeedback>(),
+                                               described<MomentumWarmup>(),
+                                               described<Blocking>(),
+                                               described<SpectralNormalization>(),
+                                               described<Grafting>(),
+                                               described<Cautious>(),
+                                               described<Schedule>(),
+                                               described<WeightDecay>(),
+                                               described<QkClip>()};
   return all;
 }
 
