@@ -107,7 +107,7 @@ TEST(ReadTraining, TroubleIsRemarked) {
   EXPECT_NE(run.state.find("not finite"), std::string::npos);
 }
 
-TEST(ReadTraining, ClippedHeadsAreRemarked) {
+TEST(ReadTraining, ClippedHeadsAndMessagesAreRemarked) {
   TemporaryFolder folder;
   {
     auto file = record::RunFolder::create(folder / "a", Json{{"kind", "train"}}, "");
@@ -116,7 +116,8 @@ TEST(ReadTraining, ClippedHeadsAreRemarked) {
                   {"step", number},
                   {"loss", 1.0},
                   {"max_logit", logit},
-                  {"clipped_heads", heads}});
+                  {"clipped_heads", heads},
+                  {"message_bytes", 640}});
     };
     step(1, 3.5, 0);
     step(2, 120.25, 3);
@@ -124,10 +125,11 @@ TEST(ReadTraining, ClippedHeadsAreRemarked) {
     step(4, 101, 2);
   }
   const auto run = training_run(record::RunReader::open(folder / "a"), "a");
-  ASSERT_FALSE(run.remarks.empty());
+  ASSERT_GE(run.remarks.size(), 2U);
   EXPECT_EQ(run.remarks[0],
             "QK-clip: 5 heads scaled down in 2 of 3 recorded steps, at most 3 in one; largest "
             "attention logit 120.2");
+  EXPECT_EQ(run.remarks[1], "error feedback: 640 bytes of compressed gradients a step");
 }
 
 }  // namespace

@@ -85,10 +85,11 @@ void read_steps(const record::RunReader& reader, TrainingRun& run) {
   run.smoothed = running_mean(run.loss, run.smoothing);
 }
 
-// What QK-clip did, where it was on.
-void remark_clipped_heads(const record::RunReader& reader, TrainingRun& run) {
-  double steps = 0, clipped = 0, most = 0, heads = 0, largest = kNaN;
+// What QK-clip and error feedback did, where they were on.
+void remark_transforms(const record::RunReader& reader, TrainingRun& run) {
+  double steps = 0, clipped = 0, most = 0, heads = 0, largest = kNaN, bytes = 0;
   for (const auto* event : reader.events("step")) {
+    bytes = std::fmax(bytes, number_of(*event, {"message_bytes"}));
     const double logit = number_of(*event, {"max_logit"});
     if (!std::isfinite(logit)) continue;
     const double here = number_of(*event, {"clipped_heads"});
@@ -98,17 +99,21 @@ void remark_clipped_heads(const record::RunReader& reader, TrainingRun& run) {
     most = std::max(most, here);
     largest = std::fmax(largest, logit);
   }
-  if (steps == 0) return;
-  run.remarks.push_back(
-      fmt::format("QK-clip: {:.0f} heads scaled down in {:.0f} of {:.0f} recorded steps, at most "
-                  "{:.0f} in one; "
-                  "largest attention logit {:.4g}",
-                  heads, clipped, steps, most, largest));
+  if (steps > 0) {
+    run.remarks.push_back(
+        fmt::format("QK-clip: {:.0f} heads scaled down in {:.0f} of {:.0f} recorded steps, at most "
+                    "{:.0f} in one; largest attention logit {:.4g}",
+                    heads, clipped, steps, most, largest));
+  }
+  if (bytes > 0) {
+    run.remarks.push_back(
+        fmt::format("error feedback: {:.0f} bytes of compressed gradients a step", bytes));
+  }
 }
 
 void read_remarks(const record::RunReader& reader, TrainingRun& run) {
   run.remarks = reader.remarks();
-  remark_clipped_heads(reader, run);
+  remark_transforms(reader, run);
   for (const auto& event : reader.events()) {
     const auto kind = text_of(event, {"kind"});
     const auto tensor = text_of(event, {"tensor"});
