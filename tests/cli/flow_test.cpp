@@ -277,6 +277,10 @@ TEST_F(FlowCommand, WrongRequestsAreOneLineWithTheirPlace) {
   expect_refusal(with("every = 0.1", "every = 0"), 2, "bad.toml:17: record.every");
   expect_refusal(with("[record]", "[recrod]"), 2, "did you mean 'record'");
   expect_refusal(with("count = 16", ""), 2, "particles.count");
+  expect_refusal(with("features = 5", "file = \"none.safetensors\""), 1,
+                 "bad.toml:3: objective.file");
+  expect_refusal(with("[record]", "[initial]\nfile = \"none.safetensors\"\n[record]"), 1,
+                 "bad.toml:17: initial.file");
   expect_refusal(run({"flow", "--out", "run"}), 2, "expected a TOML file");
 }
 

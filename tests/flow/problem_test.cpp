@@ -43,6 +43,45 @@ TEST(MakeProblem, RefusesFilesThatDoNotFitTheOptions) {
   EXPECT_THROW(make_problem<double>(options, data), ShapeError);
 }
 
+TEST(MakeProblem, SaysWhichTensorsAStartOfBlocksNeeds) {
+  const auto options = read_options(Config::from_text("[objective]\nkind = \"moe\"").tree(), {});
+  const std::vector<Block> whole{{.name = "in", .rows = 3, .cols = 4},
+                                 {.name = "out", .rows = 2, .cols = 3},
+                                 {.name = "router", .rows = 1, .cols = 4}};
+  EXPECT_NO_THROW(make_problem<double>(options, start_of(Layout(6, whole))));
+  auto misnamed = whole;
+  misnamed[2].name = "rooter";
+  auto misshapen = whole;
+  misshapen[1].rows = 3;
+  for (const auto& layout :
+       {Layout(6, 3, 4), Layout(6, misnamed), Layout(6, misshapen), Layout(6, {whole[0]})}) {
+    try {
+      make_problem<double>(options, start_of(layout));
+      FAIL() << layout.text();
+    } catch (const ShapeError& e) {
+      const std::string text = e.what();
+      EXPECT_EQ(text.find("start.safetensors: expected W/in [6, 3, 4], W/out [6, 2, 3], "
+                          "W/router [6, 1, 4], found W"),
+                0U)
+          << text;
+    }
+  }
+}
+
+TEST(MakeProblem, NamesTensorsOfTheWrongType) {
+  auto data = start_of(Layout(2, 3, 4));
+  data.initial->at("W") = make_tensor<std::int64_t>({2, 3, 4}, std::vector<std::int64_t>(24, 1));
+  const auto options =
+      read_options(Config::from_text("[objective]\nkind = \"quadratic\"").tree(), {});
+  try {
+    make_problem<double>(options, data);
+    FAIL();
+  } catch (const DataError& e) {
+    EXPECT_STREQ(e.what(),
+                 "start.safetensors, tensor W: expected F64, F32, F16 or BF16, found I64");
+  }
+}
+
 TEST(MakeProblem, RefusesAMissingCountOrShape) {
   EXPECT_THROW(make_problem<double>(options_of("[particles]\nshape = [2, 2]")), ConfigError);
   EXPECT_THROW(make_problem<double>(options_of("[particles]\ncount = 2")), ConfigError);

@@ -27,6 +27,15 @@ fs::path find_file(const std::string& name, const fs::path& from) {
   return fs::absolute(path);
 }
 
+// A file that the key of a configuration names.
+TensorMap read_named(const fs::path& path, const std::string& place) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    throw IoError({.place = place, .what = path.string() + " cannot be read: no such file"});
+  }
+  return read_safetensors(path).tensors;
+}
+
 // The cursor field by field, for both directions.
 template <class Visit>
 void visit_cursor(flow::Cursor& cursor, const Visit& visit) {
@@ -71,7 +80,7 @@ void read_objective_data(FlowSetup& setup, const fs::path& from) {
   const auto path = file.empty() ? fs::path() : find_file(file, from);
   resolved["file"] = path.string();
   if (dataset.empty()) {
-    setup.data.objective = read_safetensors(path).tensors;
+    setup.data.objective = read_named(path, setup.place("objective.file"));
     setup.data.objective_place = path.string();
   } else {
     const auto& entry = data::sample_sets().at(dataset, setup.place("objective.dataset"));
@@ -175,7 +184,7 @@ FlowSetup read_flow(const Config& config, const fs::path& from) {
   auto& options = setup.options;
   if (!options.initial.file.empty()) {
     const auto path = find_file(options.initial.file, from);
-    setup.data.initial = read_safetensors(path).tensors;
+    setup.data.initial = read_named(path, setup.place("initial.file"));
     setup.data.initial_place = path.string();
     options.initial.file = path.string();
   }

@@ -66,10 +66,31 @@ void require_blocks(const Json& geometry, const Layout& layout, const PlaceOf& p
   }
 }
 
-std::vector<Block> blocks_of(const FlowOptions& options, const ProblemData& data) {
+std::vector<Block> blocks_of(const FlowOptions& options, const ProblemData& data,
+                             const std::vector<std::int64_t>& shape) {
   const auto& entry = objectives().at(options.objective->at("kind").get<std::string>());
-  return entry.blocks(*options.objective, data.objective ? &*data.objective : nullptr,
-                      options.particles.shape, data.objective_place);
+  return entry.blocks(*options.objective, data.objective ? &*data.objective : nullptr, shape,
+                      data.objective_place);
+}
+
+// The shape that [particles] would give: that of the block which stands for it, or of any.
+std::vector<std::int64_t> main_shape(const Layout& layout) {
+  const auto& blocks = layout.blocks();
+  const auto main = std::find_if(blocks.begin(), blocks.end(), [](const Block& block) {
+    return block.name == "in" || block.name == "key";
+  });
+  const auto& block = main == blocks.end() ? blocks.front() : *main;
+  return {block.rows, block.cols};
+}
+
+// The tensors that hold such particles, as in "W/in [6, 3, 4], W/out [6, 2, 3]".
+std::string tensors_text(const Layout& layout) {
+  std::vector<std::string> names;
+  for (const auto& block : layout.blocks()) {
+    names.push_back((block.name.empty() ? "W" : "W/" + block.name) + " " +
+                    to_string(Shape{layout.total(), block.rows, block.cols}));
+  }
+  return join(names);
 }
 
 }  // namespace
@@ -88,7 +109,7 @@ Layout make_layout(const FlowOptions& options, const ProblemData& data, const Pl
                          .what = "missing",
                          .expected = "two numbers [rows, columns]"});
     }
-    return Layout(*particles.count, blocks_of(options, data));
+    return Layout(*particles.count, blocks_of(options, data, particles.shape));
   }
   const auto layout = layout_of(*data.initial, data.initial_place);
   if (particles.count && *particles.count != layout.particles()) {
@@ -97,14 +118,18 @@ Layout make_layout(const FlowOptions& options, const ProblemData& data, const Pl
          .expected = std::to_string(layout.particles()) + " as in " + data.initial_place,
          .found = std::to_string(*particles.count)});
   }
-  if (particles.shape.empty()) return layout;
-  const Layout asked(layout.particles(), blocks_of(options, data));
-  if (!(asked == layout)) {
-    throw ShapeError({.place = at("particles.shape"),
-                      .expected = layout.text() + " as in " + data.initial_place,
-                      .found = asked.text()});
+  const bool shaped = !particles.shape.empty();
+  const Layout asked(layout.particles(),
+                     blocks_of(options, data, shaped ? particles.shape : main_shape(layout)));
+  if (asked == layout) return layout;
+  if (!shaped) {
+    throw ShapeError({.place = data.initial_place,
+                      .expected = tensors_text(asked),
+                      .found = tensors_text(layout)});
   }
-  return layout;
+  throw ShapeError({.place = at("particles.shape"),
+                    .expected = layout.text() + " as in " + data.initial_place,
+                    .found = asked.text()});
 }
 
 template <class T>

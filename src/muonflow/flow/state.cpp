@@ -7,6 +7,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/rng.hpp"
+#include "muonflow/flow/detail/tensor_values.hpp"
 
 namespace muonflow::flow {
 namespace {
@@ -31,7 +32,7 @@ void fill_block(const TensorMap& tensors, const std::string& name, const Layout&
                       .expected = "shape " + to_string(expected) + " as [N, m, n]",
                       .found = to_string(tensor.shape)});
   }
-  const auto values = tensor.to<T>();
+  const auto values = detail::tensor_values<T>(tensor, name, place);
   for (Index i = 0; i < layout.particles(); ++i) {
     for (Index k = 0; k < block.size(); ++k) {
       const T value = values[static_cast<std::size_t>((layout.first() + i) * block.size() + k)];

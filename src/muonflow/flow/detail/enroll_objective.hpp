@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "muonflow/flow/detail/tensor_values.hpp"
 #include "muonflow/flow/objective.hpp"
 
 namespace muonflow::flow::detail {
@@ -119,7 +120,7 @@ inline const Tensor& data_tensor(const TensorMap& data, const std::string& name,
 template <class T>
 std::vector<T> data_values(const Tensor& tensor, const std::string& name,
                            const std::string& place) {
-  auto values = tensor.to<T>();
+  auto values = tensor_values<T>(tensor, name, place);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
       throw DataError({.place = place + ", tensor " + name + ", element " + std::to_string(i),

@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t kMostClasses = 4096;
 
 std::vector<std::int64_t> labels_of(const TensorMap& data, const std::string& place) {
-  const auto labels = data.at("labels").to<std::int64_t>();
+  const auto labels = tensor_values<std::int64_t>(data.at("labels"), "labels", place);
   for (std::size_t s = 0; s < labels.size(); ++s) {
     if (labels[s] < 0 || labels[s] >= kMostClasses) {
       throw DataError({.place = place + ", tensor labels, element " + std::to_string(s),
