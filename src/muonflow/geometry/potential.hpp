@@ -11,6 +11,7 @@
 
 #include "muonflow/core/matrix.hpp"
 #include "muonflow/core/outcome.hpp"
+#include "muonflow/linalg/batched/singular_values_of.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/workspace.hpp"
 
@@ -102,6 +103,16 @@ class Potential {
     for (std::size_t j = 0; j < scales.size(); ++j) {
       scaled = static_cast<T>(scales[j]) * p;
       values[j] = value(scaled, workspace);
+    }
+  }
+
+  // The same of every matrix of a run: values [count, scales].
+  virtual void scaled_values_of(const linalg::MatrixRun<T>& p, std::span<const double> scales,
+                                std::span<double> values, linalg::Workspace<T>& workspace) const {
+    for (Index i = 0; i < p.count; ++i) {
+      scaled_values(p[i], scales,
+                    values.subspan(static_cast<std::size_t>(i) * scales.size(), scales.size()),
+                    workspace);
     }
   }
 

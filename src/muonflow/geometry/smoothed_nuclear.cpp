@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "muonflow/geometry/detail/over_contiguous.hpp"
+#include "muonflow/geometry/detail/spectral_potential.hpp"
 #include "muonflow/geometry/detail/unit_ball.hpp"
 #include "muonflow/linalg/batched/batched_regularized_polar.hpp"
 #include "muonflow/linalg/svd.hpp"
@@ -38,6 +39,19 @@ void SmoothedNuclear<T>::scaled_values(const ConstMatrixRef<T>& p, std::span<con
       values[j] += linalg::smoothed_value(scales[j] * static_cast<double>(s[i]), options_.epsilon);
     }
   }
+}
+
+template <class T>
+void SmoothedNuclear<T>::scaled_values_of(const linalg::MatrixRun<T>& p,
+                                          std::span<const double> scales, std::span<double> values,
+                                          linalg::Workspace<T>& workspace) const {
+  if (options_.kernel == BatchKernel::reference) {
+    Potential<T>::scaled_values_of(p, scales, values, workspace);
+    return;
+  }
+  detail::scaled_sums_of<T>(p, scales, values, workspace, [this](double s) {
+    return linalg::smoothed_value(s, options_.epsilon);
+  });
 }
 
 template <class T>

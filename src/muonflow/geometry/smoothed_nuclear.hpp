@@ -65,6 +65,8 @@ class SmoothedNuclear final : public Potential<T> {
                                linalg::Workspace<T>& workspace) const override;
   void scaled_values(const ConstMatrixRef<T>& p, std::span<const double> scales,
                      std::span<double> values, linalg::Workspace<T>& workspace) const override;
+  void scaled_values_of(const linalg::MatrixRun<T>& p, std::span<const double> scales,
+                        std::span<double> values, linalg::Workspace<T>& workspace) const override;
   std::optional<double> conjugate(const ConstMatrixRef<T>& x,
                                   linalg::Workspace<T>& workspace) const override;
   std::optional<double> hessian_bound() const override { return 1 / options_.epsilon; }

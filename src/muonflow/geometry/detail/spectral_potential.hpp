@@ -45,6 +45,26 @@ double spectral_sum(const ConstMatrixRef<T>& p, linalg::Workspace<T>& workspace,
   return outcome.ok() ? sum_over<T>(s, phi) : std::numeric_limits<double>::quiet_NaN();
 }
 
+// values [count, scales] <- sums of phi over scales[j] times the singular values of matrix i; NaN
+// where an entry is not finite.
+template <class T, class Phi>
+void scaled_sums_of(const linalg::MatrixRun<T>& p, std::span<const double> scales,
+                    std::span<double> values, linalg::Workspace<T>& workspace, const Phi& phi) {
+  const Index rank = std::min(p.rows, p.cols);
+  typename linalg::Workspace<T>::Frame frame(workspace);
+  const auto s = frame.template values<double>(p.count * rank);
+  linalg::singular_values_of<T>(p, s, workspace);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(p.count); ++i) {
+    const std::span<const double> own =
+        s.subspan(i * static_cast<std::size_t>(rank), static_cast<std::size_t>(rank));
+    for (std::size_t j = 0; j < scales.size(); ++j) {
+      const double scale = scales[j];
+      values[i * scales.size() + j] =
+          sum_over<double>(own, [&](double x) { return phi(scale * x); });
+    }
+  }
+}
+
 // T is float or double.
 template <class T>
 class SpectralPotential : public Potential<T> {
@@ -78,6 +98,11 @@ class SpectralPotential : public Potential<T> {
       values[j] = outcome.ok() ? sum_over<T>(s, [&](double x) { return phi(scale * x); })
                                : std::numeric_limits<double>::quiet_NaN();
     }
+  }
+
+  void scaled_values_of(const linalg::MatrixRun<T>& p, std::span<const double> scales,
+                        std::span<double> values, linalg::Workspace<T>& workspace) const override {
+    scaled_sums_of<T>(p, scales, values, workspace, [this](double s) { return phi(s); });
   }
 
  protected:
