@@ -23,8 +23,8 @@ TEST_F(BenchFlowCommandTest, StepsParticlesAndSaysWhatAParticleCosts) {
   EXPECT_EQ(row["shape"], "3x5");
   EXPECT_EQ(row["count"], 80);
   EXPECT_GT(row["epsilon"].get<double>(), 0);
-  // Weights, momenta, forces and velocities of 15 floats, and the tape of eight features.
-  EXPECT_EQ(row["bytes_per_particle"].get<double>(), 4 * (4 * 15 + 8));
+  // Weights and momenta of 15 floats, and the tape of eight features: what a step holds of all.
+  EXPECT_EQ(row["bytes_per_particle"].get<double>(), 4 * (2 * 15 + 8));
   ASSERT_EQ(row["contenders"].size(), 1u);
   EXPECT_GT(row["contenders"][0]["particle_steps_per_second"].get<double>(), 0);
   ASSERT_EQ(document["growth"].size(), 1u);

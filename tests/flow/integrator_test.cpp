@@ -348,6 +348,78 @@ seed = 5
 
 INSTANTIATE_TEST_SUITE_P(Regimes, DampedOscillator, ::testing::Values(1.0, 4.0, 9.0));
 
+// States without forces are stepped in one pass, which must be the same flow to the bit.
+template <class T>
+void expect_the_same_without_forces(const std::string& text) {
+  const auto options = options_of(text);
+  ASSERT_TRUE(options.can_do_without_forces());
+  auto kept = make_problem<T>(options), freed = make_problem<T>(options);
+  freed.state.keeps_forces = false;
+  Observer<T> nobody;
+  Cursor cursor_kept, cursor_freed;
+  ASSERT_TRUE(begin(kept.system, kept.state, cursor_kept).ok());
+  ASSERT_TRUE(begin(freed.system, freed.state, cursor_freed).ok());
+  const auto a =
+      simulate<T>(options.times(), kept.system, *kept.integrator, kept.state, cursor_kept, nobody);
+  for (const int count : {3, 1}) {
+    set_threads(count);
+    auto state = freed.state;
+    auto cursor = cursor_freed;
+    const auto b =
+        simulate<T>(options.times(), freed.system, *freed.integrator, state, cursor, nobody);
+    EXPECT_TRUE(kept.state.W == state.W);
+    EXPECT_TRUE(kept.state.M == state.M);
+    EXPECT_EQ(state.G.size(), 0);
+    EXPECT_EQ(state.V.size(), 0);
+    EXPECT_EQ(a.last.objective, b.last.objective);
+    EXPECT_EQ(a.last.kinetic, b.last.kinetic);
+    EXPECT_EQ(a.last.dissipated, b.last.dissipated);
+    ASSERT_TRUE(b.last.statistics.has_value() || !options.times().statistics);
+    EXPECT_EQ(cursor.forces, cursor_kept.forces);
+  }
+  set_threads(0);
+}
+
+TEST(MuonIntegrator, TheSameBitsWithoutForcesInMemory) {
+  const std::string times = R"(
+[integrator]
+kind = "muon"
+step = 0.05
+end_time = 0.6
+[record]
+every = 0.2
+)";
+  // Two chunks and a part of one; blocks with weights of their own and a geometry without kernels
+  // for batches.
+  const std::string ridge =
+      "[objective]\nfeatures = 5\n[particles]\ncount = 135\nshape = [3, 4]\n" + times;
+  const std::string experts =
+      "[objective]\nkind = \"moe\"\nsamples = 8\n[geometry.router]\nweight = 0.5\n"
+      "[geometry.out]\nkind = \"relativistic\"\n[particles]\ncount = 70\nshape = [3, 4]\n" +
+      times;
+  for (const auto& text : {ridge, experts}) {
+    expect_the_same_without_forces<double>(text);
+    expect_the_same_without_forces<float>(text);
+  }
+}
+
+TEST(MuonIntegrator, NoticesForcesThatAreNotFiniteInOnePass) {
+  const auto options = options_of(
+      "[objective]\nkind = \"quadratic\"\nlambda = 1e30\n[geometry]\nkind = \"frobenius\"\n"
+      "[particles]\ncount = 3\nshape = [3, 4]\n[integrator]\nkind = \"muon\"\nstep = 0.5\nend_time "
+      "= 50");
+  auto problem = make_problem<double>(options);
+  problem.state.keeps_forces = false;
+  Observer<double> nobody;
+  Cursor cursor;
+  ASSERT_TRUE(begin(problem.system, problem.state, cursor).ok());
+  const auto result = simulate<double>(options.times(), problem.system, *problem.integrator,
+                                       problem.state, cursor, nobody);
+  EXPECT_EQ(result.ended, Ended::failed);
+  EXPECT_EQ(result.outcome.status, Status::non_finite_result);
+  EXPECT_GT(result.last.step, 0);
+}
+
 TEST(MuonIntegrator, RefusesAStepThatMakesTheMomentumNegative) {
   auto sets = with("muon", 0.5, 1);
   sets.push_back("dynamics.gamma=3");

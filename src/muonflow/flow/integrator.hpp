@@ -23,6 +23,7 @@ struct IntegratorInfo {
   bool momentum_free = false;    // whether it integrates the momentum-free dynamics too
   bool shares = false;           // whether several processes may share the particles
   bool noise = false;            // whether it takes noisy gradients
+  bool needs_no_forces = false;  // between steps: states may keep none (inertial, no noise)
   bool relaxes_time = false;     // a step of length h advances the time by about h
   bool closes_ledger = false;    // to round-off or the solver's tolerance, whatever the step
   bool controls_error = false;   // its error follows the tolerance, not the step

@@ -44,7 +44,8 @@ void ParticleOptions::fields(FieldVisitor& v) {
 }
 
 void InitialOptions::fields(FieldVisitor& v) {
-  v.text("file", file, "safetensors file with W and optionally M, [N, m, n]");
+  v.text("file", file,
+         "safetensors file with W and optionally M, [N, m, n]; blocks: W/BLOCK, M/BLOCK");
 }
 
 void RecordOptions::fields(FieldVisitor& v) {
@@ -61,6 +62,11 @@ void RunOptions::fields(FieldVisitor& v) {
 
 SimulateOptions FlowOptions::times() const {
   return {.step = integrator.step, .end_time = integrator.end_time, .record_every = record.every};
+}
+
+bool FlowOptions::can_do_without_forces() const {
+  return integrators().at(integrator.kind).info.needs_no_forces && !integrator.adaptive &&
+         dynamics.kind == DynamicsKind::inertial && dynamics.noise == 0;
 }
 
 namespace {

@@ -62,6 +62,8 @@ struct FlowOptions {
   FlowOptions();
   void fields(FieldVisitor& v);
   SimulateOptions times() const;
+  // Whether states need not keep their forces between steps.
+  bool can_do_without_forces() const;
 };
 
 // Reads a whole configuration, the tables of the objective and of the geometry included, and fills

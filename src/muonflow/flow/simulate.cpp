@@ -78,9 +78,12 @@ SimulateResult simulate(const SimulateOptions& options, const System<T>& system,
     auto now = entry();
     if (options.statistics) {
       Statistics statistics;
-      if (measure(system, state, statistics).ok()) now.statistics = std::move(statistics);
+      double J = 0;
+      const bool there = state.G.size() > 0 || system.force(state.W, state.G, J).ok();
+      if (there && measure(system, state, statistics).ok()) now.statistics = std::move(statistics);
     }
     observer.record(system, state, now);
+    if (!state.keeps_forces) state.G.resize(0, 0);
   };
   if (cursor.step == 0 && cursor.next_record == 0) record();
   while (state.time < options.end_time - same) {

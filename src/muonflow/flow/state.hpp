@@ -21,13 +21,15 @@ struct State {
   Matrix<T> M{};  // momenta [N, d], the average of gradients (EMA form)
   double time = 0;
 
-  Matrix<T> G{};         // forces [N, d] at W: N times the gradient of J_N
-  double objective = 0;  // J at W
-  double potential = 0;  // mean of Phi over the particles at M; 0 in momentum-free dynamics
-  Matrix<T> V{};         // velocities [N, d] = grad Phi, meaningful while `velocity_known`
-  double rate = 0;       // mean of <M, grad Phi(M)>, meaningful while `velocity_known`
+  bool keeps_forces = true;  // false: an integrator that can do without leaves G empty
+  Matrix<T> G{};             // forces [N, d] at W: N times the gradient of J_N
+  double objective = 0;      // J at W
+  double potential = 0;      // mean of Phi over the particles at M; 0 in momentum-free dynamics
+  Matrix<T> V{};             // velocities [N, d] = grad Phi, meaningful while `velocity_known`
+  double rate = 0;           // mean of <M, grad Phi(M)>, meaningful while `velocity_known`
   bool velocity_known = false;
-  double scale = 0;             // leapfrog: mean of Phi at scale * M, for its next step ...
+  std::uint64_t taped = 0;  // the System's mark of this state's features, where it has them at hand
+  double scale = 0;         // leapfrog: mean of Phi at scale * M, for its next step ...
   double scaled_potential = 0;  // ... is this; scale 0: not known
 };
 

@@ -96,6 +96,12 @@ class System {
   // orthogonally invariant.
   Outcome potentials(const Matrix<T>& P, std::span<const double> scales,
                      std::span<double> means) const;
+  // A whole step of `muon` in one pass over the particles, for states that keep no forces:
+  //   M <- keep M + kick G(W),  W <- W - h grad Phi(M),  then J at the new W,
+  // with the bits of force(), the sums and velocity(). A chunk's forces and velocities are made in
+  // scratch memory, so that W and M are all that is held of N particles. `kinetic` is that of the
+  // new M.
+  Outcome sweep(T keep, T kick, T h, State<T>& state, Kinetic& kinetic) const;
   // The largest curvature of the kinetic energy gamma K = sum weight Phi; none where it is not
   // smooth.
   std::optional<double> hessian_bound() const;
@@ -113,6 +119,23 @@ class System {
  private:
   struct Scratch;
 
+  Index chunks_here() const { return (layout_.particles() + kChunk - 1) / kChunk; }
+  // A chunk of a matrix whose rows are particles; an empty tape is still a valid matrix [c, 0].
+  template <class M>
+  auto rows_of(M& matrix, Index chunk) const {
+    return matrix.middleRows(chunk * kChunk,
+                             std::min(kChunk, layout_.particles() - chunk * kChunk));
+  }
+  // The features of a chunk, to its sums and its tape.
+  void forward(Index chunk, const Matrix<T>& W, linalg::Workspace<T>& workspace) const;
+  // J and grad R from the sums of all chunks and ranks; `sums`, which travel with them, become
+  // means.
+  Outcome conclude(Outcome outcome, std::span<double> sums, double& J) const;
+  Outcome features(const Matrix<T>& W, double& J) const;
+  // v [up to kChunk, d], particles from `first` on, the first of a group: grad Phi in place, with
+  // the sums of these groups for the ledger.
+  Outcome map_run(Index first, MatrixRef<T> v, linalg::Workspace<T>& workspace) const;
+  std::array<double, 2> kinetic_sums() const;
   // Ok only where it is for all ranks; they then go on together, or stop together. `sums` travel
   // with the question.
   Outcome agree(Outcome outcome, std::span<double> sums = {}) const;

@@ -183,6 +183,7 @@ class Flow final : public Command {
     auto& problem = *made;
     setup.data.initial.reset();  // the problem has its own
     setup.data.objective.reset();
+    problem.state.keeps_forces = !setup.options.can_do_without_forces();
     flow::Cursor cursor;
     const auto outcome = first_evaluation(start.from, problem, cursor);
     together(*ranks, [&] {

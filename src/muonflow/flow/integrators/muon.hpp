@@ -25,6 +25,7 @@ class MuonIntegrator final : public Integrator<T> {
                                         .momentum_free = true,
                                         .shares = true,
                                         .noise = true,
+                                        .needs_no_forces = true,
                                         .dissipation = "h mean <M_{k+1}, grad Phi(M_{k+1})>",
                                         .cite = "arXiv:2605.23871"};
 
@@ -46,8 +47,17 @@ class MuonIntegrator final : public Integrator<T> {
   }
 
   StepOutcome step(const System<T>& system, double h, State<T>& state) override {
+    const double momentum = 1 - system.gamma() * h;
+    if (system.inertial() && !state.keeps_forces) {
+      Kinetic kinetic;
+      const auto outcome = system.sweep(static_cast<T>(momentum), static_cast<T>(1 - momentum),
+                                        static_cast<T>(h), state, kinetic);  // (1), (2)
+      state.potential = kinetic.potential;
+      state.rate = kinetic.rate;
+      state.velocity_known = false;
+      return {.outcome = outcome, .elapsed = h, .dissipated = h * kinetic.rate};
+    }
     if (system.inertial()) {
-      const double momentum = 1 - system.gamma() * h;
       detail::combine(static_cast<T>(momentum), state.M, static_cast<T>(1 - momentum), state.G,
                       state.M);  // (1)
     }
