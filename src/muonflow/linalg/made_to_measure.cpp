@@ -138,21 +138,42 @@ class Search {
   std::map<std::int64_t, std::vector<double>> ways_;  // amplifications of the ways that were taken
 };
 
+// Rows of a table: this many places apart, from an interval around 1 down to kSmallest.
+constexpr std::int64_t kStride = 2;
+// A table reaches so much further down than was asked for: the matrices of a run stay within it.
+constexpr double kAhead = 30;
+
+std::int64_t place_of_lower(double lower) {
+  // An interval is never taken for a point: 1 - 2e-3 is as good as 1 for every step.
+  return place_of(std::max((1 - lower) / (1 + lower), 1e-3));
+}
+
+std::size_t row_of(double lower) {
+  const std::int64_t above = place_of_lower(lower) - place_of_lower(1);
+  return static_cast<std::size_t>((above + kStride - 1) / kStride);
+}
+
+using Table = std::vector<std::vector<OddPolynomial>>;
+
+// Rows down to a lower end.
+void extend(Table& rows, double lower, const Measure& measure) {
+  for (std::size_t i = rows.size(); i <= row_of(std::max(lower, kSmallest)); ++i) {
+    rows.push_back(Search(measure).run(place_of_lower(1) + static_cast<std::int64_t>(i) * kStride));
+  }
+}
+
 }  // namespace
 
 std::span<const OddPolynomial> made_to_measure(const Measure& measure) {
   static std::mutex mutex;
-  static std::map<std::tuple<std::int64_t, double, double, double>, std::vector<OddPolynomial>>
-      kept;
+  static std::map<std::tuple<double, double, double>, Table> tables;
   Measure wider = measure;
-  const double lower = std::clamp(measure.lower, kSmallest, 1.0);
-  const std::int64_t place = place_of(std::max((1 - lower) / (1 + lower), 1e-3));
   wider.aspect = std::exp2(std::round(std::log2(std::max(measure.aspect, 1.0))));
   const std::lock_guard lock(mutex);
-  const auto [at, fresh] =
-      kept.try_emplace({place, wider.error, wider.amplification, wider.aspect});
-  if (fresh) at->second = Search(wider).run(place);
-  return at->second;
+  Table& rows = tables[{wider.error, wider.amplification, wider.aspect}];
+  const double lower = std::clamp(measure.lower, kSmallest, 1.0);
+  if (row_of(lower) >= rows.size()) extend(rows, lower / kAhead, wider);
+  return rows[row_of(lower)];
 }
 
 }  // namespace muonflow::linalg

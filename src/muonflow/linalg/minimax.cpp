@@ -17,7 +17,13 @@ namespace {
 
 constexpr std::size_t kMaxTerms = OddPolynomial::kMaxTerms;
 
-// Where f changes its sign between a and b.
+long double power(long double x, std::size_t exponent) {
+  long double product = 1;
+  for (std::size_t i = 0; i < exponent; ++i) product *= x;
+  return product;
+}
+
+// Where f changes its sign between a and b, to the last digit, for any f.
 template <class F>
 long double bisect(long double a, long double b, bool positive_at_a, const F& f) {
   for (int i = 0; i < 200; ++i) {
@@ -26,6 +32,46 @@ long double bisect(long double a, long double b, bool positive_at_a, const F& f)
     ((f(middle) > 0) == positive_at_a ? a : b) = middle;
   }
   return a + (b - a) / 2;
+}
+
+// The same for a smooth f, in some ten evaluations: inverse quadratic interpolation where three
+// points are safe for it, else halves (Chandrupatla 1997).
+template <class F>
+long double sign_change(long double a, long double b, bool positive_at_a, const F& f) {
+  long double f_a = f(a);
+  long double f_b = f(b);
+  if (positive_at_a != (f_a > 0) || positive_at_a == (f_b > 0)) {
+    return bisect(a, b, positive_at_a, f);  // rounding has the signs at the ends
+  }
+  long double part = 0.5L;
+  for (int i = 0; i < 200; ++i) {
+    const long double at = a + part * (b - a);
+    const long double f_at = f(at);
+    long double c = a;  // the end that the new point replaces, or the one before
+    long double f_c = f_a;
+    if ((f_at > 0) != (f_a > 0)) {
+      c = b;
+      f_c = f_b;
+      b = a;
+      f_b = f_a;
+    }
+    a = at;
+    f_a = f_at;
+    const long double best = std::abs(f_a) < std::abs(f_b) ? a : b;
+    const long double resolved = 2 * std::numeric_limits<long double>::epsilon() *
+                                 (std::abs(best) + std::numeric_limits<long double>::min());
+    const long double least = resolved / std::abs(b - a);
+    if (f_a == 0 || !(least <= 0.5L)) return f_a == 0 ? a : best;
+    const long double x = (a - b) / (c - b);
+    const long double y = (f_a - f_b) / (f_c - f_b);
+    part = 0.5L;
+    if (y * y < x && (1 - y) * (1 - y) < 1 - x) {
+      part = f_a / (f_b - f_a) * f_c / (f_b - f_c) +
+             (c - a) / (b - a) * f_a / (f_c - f_a) * f_b / (f_c - f_b);
+    }
+    part = std::clamp(part, least, 1 - least);
+  }
+  return a;
 }
 
 // The best approximation on [l, u], in the variable t = z / h of z = 1 - y / y_0, y = x^2 and y_0
@@ -57,10 +103,10 @@ class Exchange {
       for (std::size_t j = terms_; j-- > 0;) c[j] -= j > 0 ? c[j - 1] : 0;
       c[0] += b_[i] + (half_width_ > 0 ? d_[i] / std::pow(half_width_, static_cast<int>(i)) : 0);
     }
-    long double power = std::sqrt(centre_);
+    long double scale = std::sqrt(centre_);
     for (std::size_t j = 0; j < terms_; ++j) {
-      c[j] /= power;
-      power *= centre_;
+      c[j] /= scale;
+      scale *= centre_;
     }
     return c;
   }
@@ -84,7 +130,7 @@ class Exchange {
     long double sum = 0;
     if (half_width_ < kNarrow) {
       for (std::size_t i = kSeries; i-- > terms_;) sum = b_[i] + z * sum;
-      return root * sum * std::pow(z, static_cast<int>(terms_));
+      return root * sum * power(z, terms_);
     }
     for (std::size_t i = terms_; i-- > 0;) sum = b_[i] + z * sum;
     return 1 - root * sum;
@@ -99,9 +145,8 @@ class Exchange {
       derivative = static_cast<long double>(i) * d_[i] + t * derivative;
     }
     // q + 2 y q'(y): of B only the last coefficient is left.
-    return static_cast<long double>(2 * last + 1) * b_[last] *
-               std::pow(half_width_ * t, static_cast<int>(last)) +
-           d(t) - 2 * w(t) * derivative / half_width_;
+    return static_cast<long double>(2 * last + 1) * b_[last] * power(half_width_ * t, last) + d(t) -
+           2 * w(t) * derivative / half_width_;
   }
 
   // D and the error from: difference(t_j) = (-1)^j error.
@@ -110,10 +155,10 @@ class Exchange {
     const std::size_t n = terms_ + 1;
     std::array<std::array<long double, kMost + 1>, kMost> a{};
     for (std::size_t j = 0; j < n; ++j) {
-      long double power = std::sqrt(w(t_[j]));
+      long double entry = std::sqrt(w(t_[j]));
       for (std::size_t i = 0; i < terms_; ++i) {
-        a[j][i] = power;
-        power *= t_[j];
+        a[j][i] = entry;
+        entry *= t_[j];
       }
       a[j][terms_] = j % 2 == 0 ? 1 : -1;
       a[j][n] = target(t_[j]);
@@ -146,13 +191,14 @@ class Exchange {
   long double exchange() {
     std::array<long double, kMaxTerms> zero{};
     for (std::size_t j = 0; j < terms_; ++j) {
-      zero[j] = bisect(t_[j], t_[j + 1], j % 2 == 0, [&](long double t) { return difference(t); });
+      zero[j] =
+          sign_change(t_[j], t_[j + 1], j % 2 == 0, [&](long double t) { return difference(t); });
     }
     long double moved = 0;
     for (std::size_t j = 1; j < terms_; ++j) {
       // Going down in t, up in x, from zero to zero: p climbs to a maximum first at an odd point.
       const long double t =
-          bisect(zero[j - 1], zero[j], j % 2 == 1, [&](long double at) { return slope(at); });
+          sign_change(zero[j - 1], zero[j], j % 2 == 1, [&](long double at) { return slope(at); });
       moved = std::max(moved, std::abs(t - t_[j]));
       t_[j] = t;
     }
@@ -262,7 +308,7 @@ std::vector<long double> sign_changes(std::span<const long double> c, long doubl
   for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
     const bool positive = f(ends[i]) > 0;
     if (positive != (f(ends[i + 1]) > 0))
-      roots.push_back(bisect(ends[i], ends[i + 1], positive, f));
+      roots.push_back(sign_change(ends[i], ends[i + 1], positive, f));
   }
   return roots;
 }
