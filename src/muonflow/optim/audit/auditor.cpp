@@ -38,6 +38,7 @@ template <class T>
 void Auditor<T>::at_step(std::int64_t run_step, std::int64_t skipped) {
   run_step_ = run_step;
   skipped_ = skipped;
+  heeded_ = true;
 }
 
 template <class T>
@@ -142,6 +143,8 @@ void Auditor<T>::micro_batch(Optimizer<T>& optimizer) {
 
 template <class T>
 void Auditor<T>::before_step(Optimizer<T>& optimizer, double schedule) {
+  // A second step before the loop could look at the first must not hide what that one failed by.
+  if (run_step_ && !heeded_ && failure()) pending_.checks.push_back(*failure());
   fresh_ = false;
   if (begin_ < 0) begin_ = now();
   step_ = optimizer.steps();
@@ -250,6 +253,7 @@ void Auditor<T>::note(AuditReport report) {
   }
   report_ = std::move(report);
   fresh_ = true;
+  heeded_ = false;
 }
 
 template <class T>

@@ -148,6 +148,7 @@ class Auditor final : public StepObserver<T> {
   std::int64_t audited_step_ = -1;
   std::optional<std::int64_t> run_step_;
   std::int64_t skipped_ = 0;
+  bool heeded_ = true;        // the loop has moved on since report_ was made
   bool fresh_ = false;        // report_ is of the step that was just taken
   bool overwritten_ = false;  // micro-batches come by micro_batch
   double schedule_ = 1;

@@ -29,7 +29,7 @@ struct AuditOptions {
   std::optional<double> max_share = 0.02;
   // Seconds that all audits together may take whatever their share, so that short runs are looked
   // at more than twice.
-  double free_seconds = 0.05;
+  double free_seconds = 0.08;
 
   void fields(FieldVisitor& v);
 };

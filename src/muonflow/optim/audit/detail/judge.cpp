@@ -11,10 +11,6 @@ namespace {
 
 using linalg::Op;
 
-// Rounding bounds are sums over entries of what one entry may be off by at most, so nothing is
-// added but this for the few places where several lines of algebra meet.
-constexpr double kMargin = 4;
-
 // Steps that are smaller than this part of what they can be known to are not judged.
 constexpr double kBlind = 0.3;
 
@@ -77,6 +73,29 @@ AuditCheck of_field(const Case& one, const Composed& composed, const FieldClaim&
 
 double inner(const Real& a, const Real& b) { return a.cwiseProduct(b).sum(); }
 
+// Without the singular vectors, on the shorter side, of values that are not judged: whatever a rule
+// makes of those, it must not look like a decay or a multiplier.
+Real judged_part(const Expected& e, const Real& x) {
+  if (!e.spectrum || (e.spectrum->judged.array() != 0).all()) return x;
+  const Spectrum& p = *e.spectrum;
+  const Vector<double> out = (p.judged.array() == 0).cast<double>();
+  if (x.rows() <= x.cols()) {
+    const Real along = out.asDiagonal() * product(Op::transpose, p.U, Op::none, x);
+    return x - product(p.U, along);
+  }
+  const Real along = product(Op::none, x, Op::transpose, p.Vt) * out.asDiagonal();
+  return x - product(along, p.Vt);
+}
+
+// What the map makes of a rounding, at most.
+double steepest(const Spectrum& p) {
+  double most = 0;
+  for (Index i = 0; i < p.s.size(); ++i) {
+    most = std::max({most, std::abs(p.slope[i]), p.s[i] > 0 ? std::abs(p.f[i] / p.s[i]) : 0});
+  }
+  return most;
+}
+
 Fit fit(const Case& one, const Expected& e) {
   Fit f;
   const Real& W = one.scene.W;
@@ -97,10 +116,23 @@ Fit fit(const Case& one, const Expected& e) {
   f.noise =
       4 * one.scene.unit *
       (W.cwiseAbs().cwiseMax(one.W1.cwiseAbs()) + std::abs(f.b_expected) * e.D.cwiseAbs()).norm();
-  const double cc = f.C.squaredNorm(), dd = e.D.squaredNorm(), cd = inner(f.C, e.D);
-  const double xc = -inner(change, f.C), xd = -inner(change, e.D);
+  if (one.cautious_decay) {
+    // Entries of D whose sign is a matter of rounding decay or do not.
+    const auto count = static_cast<double>(e.D.size());
+    double unsure = e.D.norm() / std::sqrt(count) * (e.spectrum ? kMargin * e.spectrum->kernel : 0);
+    if (e.spectrum) unsure += kMargin * e.spectrum->noise * steepest(*e.spectrum);
+    const auto open = (e.D.array().abs() <= unsure + kMargin * e.slack.array()).eval();
+    f.noise += f.a_expected * open.select(W, Real::Zero(W.rows(), W.cols())).norm();
+  }
+  const Real C = judged_part(e, f.C), D = judged_part(e, e.D), X = judged_part(e, change);
+  const double cc = C.squaredNorm(), dd = D.squaredNorm(), cd = inner(C, D);
+  const double xc = -inner(X, C), xd = -inner(X, D);
   const double det = cc * dd - cd * cd;
-  f.fitted = det > 1e-6 * cc * dd && cc > 0 && dd > 0;
+  // Weights of a norm and their steps may both be nearly constant: then decay and step cannot be
+  // told apart, and the decay is taken for right.
+  constexpr double kLeastSine = 0.1;
+  f.fitted = det > kLeastSine * kLeastSine * cc * dd && cc > 0 && dd > 0;
+  if (f.fitted) f.sine = std::sqrt(det / (cc * dd));
   if (f.fitted) {
     f.a = (xc * dd - xd * cd) / det;
     f.b = (xd * cc - xc * cd) / det;
@@ -109,6 +141,7 @@ Fit fit(const Case& one, const Expected& e) {
     f.b = dd > 0 ? (xd - f.a * cd) / dd : f.b_expected;
   }
   f.residual = change + f.a * f.C + f.b * e.D;
+  f.left_over = (X + f.a * C + f.b * D).norm();
   return f;
 }
 
@@ -235,8 +268,8 @@ void judge_polar(const Case& one, const Composed& composed, const Fit& f, const 
 AuditCheck of_scale(const Case& one, const Composed& composed, const Fit& f, const Gap& gap) {
   const Expected& e = composed.expected;
   const auto count = static_cast<double>(e.D.size());
-  const double relative = std::min(gap.bound, 2e-3) + 16 * one.scene.unit;
-  const double spread = kMargin * f.noise / (e.D.norm() * std::sqrt(count));
+  const double relative = std::min(gap.bound / f.sine, 2e-3) + 16 * one.scene.unit;
+  const double spread = kMargin * f.noise / (e.D.norm() * std::sqrt(count)) / f.sine;
   auto scale = compared(one, "scale", f.b_expected / f.b_per_scale, f.b / f.b_per_scale,
                         relative * std::abs(f.b_expected) + 4 * spread);
   if (scale.verdict == Verdict::failed) scale.note = suspect_scale(one, composed, f);
@@ -256,11 +289,8 @@ std::optional<AuditCheck> of_decay(const Case& one, const Expected& e, const Fit
   // The residual is not of the direction alone: by chance a 1 / sqrt(entries) part of it lies along
   // W, and 32 times that hardly ever, though trained weights are of a lower rank than their entries
   // are many.
-  const double cosine = inner(f.C, e.D) / (f.C.norm() * e.D.norm());
-  const double sine = std::sqrt(std::max(1e-6, 1 - cosine * cosine));
   const double open = f.noise + std::min(gap.bound, 1.0) * b * e.D.norm() / kMargin;
-  const double leak =
-      32 * std::max(open, f.residual.norm()) / (std::sqrt(count) * f.C.norm() * sine);
+  const double leak = 32 * std::max(open, f.left_over) / (std::sqrt(count) * f.C.norm() * f.sine);
   auto decay = compared(one, "decay", f.a_expected, f.a, 4 * one.scene.unit + leak);
   if (decay.verdict == Verdict::failed) decay.note = suspect_decay(one, f);
   return decay;

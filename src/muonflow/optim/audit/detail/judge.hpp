@@ -24,12 +24,14 @@ struct Case {
 };
 
 struct Fit {
-  bool fitted = false;  // false: W and D are (nearly) multiples of each other, or one of them is 0
+  bool fitted = false;  // false: W and D are nearly multiples of each other, or one of them is 0
+  double sine = 1;  // of the angle between C and D: what rounding makes of a and b goes with 1/it
   double a = 0, b = 0;  // found
   double a_expected = 0, b_expected = 0;
   double b_per_scale = 1;  // b over the multiplier that users know
   Real C;                  // what decays
   Real residual;           // (W' - W) + a C + b D
+  double left_over = 0;    // |residual|_F, but for what belongs to values that are not judged
   double noise = 0;        // rounding of the weights, |.|_F
 };
 

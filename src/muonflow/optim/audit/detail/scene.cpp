@@ -109,7 +109,7 @@ Real Scene::kept_or(const std::string& name, const Real& expected, const Real& s
       it->second.cols() != expected.cols()) {
     return expected;
   }
-  const bool right = ((it->second - expected).array().abs() <= slack.array()).all();
+  const bool right = ((it->second - expected).array().abs() <= kMargin * slack.array()).all();
   return right ? it->second : expected;
 }
 

@@ -29,6 +29,10 @@ namespace muonflow::optim::detail {
 using Real = Matrix<double>;
 using RealFields = std::map<std::string, Real>;
 
+// Rounding bounds are sums over entries of what one entry may be off by at most, so nothing is
+// added but this for the few places where several lines of algebra meet.
+inline constexpr double kMargin = 4;
+
 // The options of a rule by the names of its fields.
 class OptionValues {
  public:
@@ -75,7 +79,8 @@ struct Scene {
   // Before the step; of the shape of the matrix, or of [rows, cols]. Throws MissingState.
   const Real& state(const std::string& name) const { return state(name, G.rows(), G.cols()); }
   const Real& state(const std::string& name, Index rows, Index cols) const;
-  // A kept tensor where it is known and within the slack of what it should be, else that.
+  // A kept tensor where it is known and as near to what it should be as its slack and margin say,
+  // else that.
   Real kept_or(const std::string& name, const Real& expected, const Real& slack) const;
 };
 
