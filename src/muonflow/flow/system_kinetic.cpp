@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "muonflow/flow/detail/elementwise.hpp"
 #include "muonflow/flow/detail/system_scratch.hpp"
 #include "muonflow/linalg/batched/singular_values_of.hpp"
 #include "muonflow/linalg/norms.hpp"
@@ -97,12 +98,11 @@ Outcome System<T>::sweep(T keep, T kick, T h, State<T>& state, Kinetic& kinetic)
       auto v = memory.topRows(W.rows());  // G, then V
       objective_->pullback(W, rows_of(scratch.tape, c), scratch.r, v, workspace);
       if (!linalg::all_finite<T>(v)) return {.status = Status::non_finite_result};
-      T* const m = M.data();
-      T* const w = W.data();
-      T* const to = v.data();
-      for (Index k = 0; k < W.size(); ++k) to[k] = m[k] = keep * m[k] + kick * to[k];
+      detail::Entries<T> m(M.data(), M.size()), w(W.data(), W.size()), entries(v.data(), v.size());
+      m = keep * m + kick * entries;
+      entries = m;
       if (auto o = map_run(c * kChunk, v, workspace); !o.ok()) return o;
-      for (Index k = 0; k < W.size(); ++k) w[k] = w[k] + -h * to[k];
+      w = w + -h * entries;
       forward(c, state.W, workspace);
     }
     return {};
