@@ -80,6 +80,22 @@ Outcome System<T>::velocity(const Matrix<T>& P, Matrix<T>& V, Kinetic& kinetic) 
                                           : Outcome{.status = Status::non_finite_result};
 }
 
+namespace {
+
+constexpr Index kFetched = 1 << 15;  // bytes of a chunk's W up to which particles are tiny
+
+// Asks for memory that is needed soon: the hardware's own guesses end at the end of a page, which
+// is where tiny particles wait.
+template <class M>
+void fetch(const M& rows) {
+  constexpr Index kLine = 64;
+  const auto* const bytes = reinterpret_cast<const std::byte*>(rows.data());
+  const auto size = rows.size() * static_cast<Index>(sizeof(*rows.data()));
+  for (Index at = 0; at < size; at += kLine) __builtin_prefetch(bytes + at, 1, 2);
+}
+
+}  // namespace
+
 template <class T>
 Outcome System<T>::sweep(T keep, T kick, T h, State<T>& state, Kinetic& kinetic) const {
   auto& scratch = *scratch_;
@@ -89,6 +105,7 @@ Outcome System<T>::sweep(T keep, T kick, T h, State<T>& state, Kinetic& kinetic)
   ++scratch.forces;
   scratch.taped = state.taped = 0;
   scratch.kinetics.assign(static_cast<std::size_t>(groups_of(layout_.particles())), {});
+  const bool tiny = kChunk * layout_.width() * static_cast<Index>(sizeof(T)) <= kFetched;
   const auto body = [&](Index begin, Index end, auto& workspace) -> Outcome {
     typename linalg::Workspace<T>::Frame frame(workspace);
     auto memory = frame.matrix(kChunk, layout_.width());
@@ -101,6 +118,11 @@ Outcome System<T>::sweep(T keep, T kick, T h, State<T>& state, Kinetic& kinetic)
       detail::Entries<T> m(M.data(), M.size()), w(W.data(), W.size()), entries(v.data(), v.size());
       m = keep * m + kick * entries;
       entries = m;
+      if (tiny && c + 1 < end) {
+        fetch(rows_of(state.M, c + 1));
+        fetch(rows_of(scratch.tape, c + 1));
+        fetch(rows_of(state.W, c + 1));
+      }
       if (auto o = map_run(c * kChunk, v, workspace); !o.ok()) return o;
       w = w + -h * entries;
       forward(c, state.W, workspace);
