@@ -171,5 +171,70 @@ TEST(Settings, LowRankGradients) {
   }
 }
 
+// Gradients as a transformer's projections into the residual stream have them: rows that add up to
+// zero, and singular values over five decades.
+TEST(Settings, GradientsThatLackARowAndDecay) {
+  for (const auto& [rule, options] : std::vector<std::pair<std::string, std::string>>{
+           {"muon", R"({"lr": 0.02, "weight_decay": 0.1, "polar": "qdwh"})"},
+           {"muon", R"({"lr": 0.02, "weight_decay": 0.1, "polar": "zolotarev"})"},
+           {"muon", R"({"lr": 0.02, "weight_decay": 0.1, "polar": "svd"})"},
+           {"soap", R"({"lr": 0.02, "precondition_frequency": 1})"},
+           {"freon", R"({"lr": 0.02, "weight_decay": 0.1})"},
+           {"polargrad", R"({"lr": 0.02, "weight_decay": 0.1})"},
+           {"adam", R"({"lr": 0.02, "weight_decay": 0.1})"}}) {
+    AuditedRunOf<float> run({{{12, 40}, Role::hidden}}, routing_for(rule, options));
+    run.optimizer->observe(run.auditor.get());
+    Rng rng(5, 1);
+    for (int step = 0; step < 40; ++step) {
+      Matrix<double> G = Matrix<double>::Zero(12, 40);
+      for (int k = 0; k < 12; ++k) {
+        const auto draw = [&rng] { return rng.normal(); };
+        const Vector<double> u = Vector<double>::NullaryExpr(12, draw);
+        const Vector<double> v = Vector<double>::NullaryExpr(40, draw);
+        G += 1e-2 * std::pow(10, -0.45 * k) * u * v.transpose();
+      }
+      G.rowwise() -= G.colwise().mean().eval();
+      for (Index i = 0; i < G.size(); ++i) {
+        run.owned[0]->gradient[static_cast<std::size_t>(i)] = static_cast<float>(G.data()[i]);
+      }
+      EXPECT_TRUE(run.optimizer->step().outcome.ok());
+      ASSERT_EQ(run.auditor->failure(), nullptr) << rule << options << " step " << step << "\n"
+                                                 << run.auditor->report().to_text();
+    }
+  }
+}
+
+// Gains near 1 whose steps are nearly constant, too: decay and step can hardly be told apart, and a
+// multiplier that is wrong is still seen.
+TEST(Settings, StepsAlmostParallelToTheWeights) {
+  for (const bool faster : {false, true}) {
+    auto routing = routing_for("adamw", R"({"lr": 0.003, "weight_decay": 0.1})");
+    AuditedRunOf<float> run({{{32}, Role::norm}}, routing);
+    for (auto& w : run.owned[0]->weights) w = 1 + 0.01f * static_cast<float>(run.rng.normal());
+    run.optimizer->observe(run.auditor.get());
+    bool failed = false;
+    for (int step = 0; step < 40; ++step) {
+      for (auto& g : run.owned[0]->gradient) {
+        g = 1 + 0.05f * static_cast<float>(run.rng.normal());
+      }
+      if (!faster) {
+        EXPECT_TRUE(run.optimizer->step().outcome.ok());
+      } else {
+        const auto before = run.owned[0]->weights;
+        run.auditor->before_step(*run.optimizer, 1);
+        run.optimizer->observe(nullptr);
+        const auto report = run.optimizer->step();
+        for (std::size_t i = 0; i < before.size(); ++i) {
+          auto& w = run.owned[0]->weights[i];
+          w = before[i] + 1.1f * (w - before[i]);
+        }
+        run.auditor->after_step(*run.optimizer, report);
+      }
+      failed = failed || run.auditor->failure() != nullptr;
+    }
+    EXPECT_EQ(failed, faster) << run.auditor->report().to_text();
+  }
+}
+
 }  // namespace
 }  // namespace muonflow::optim

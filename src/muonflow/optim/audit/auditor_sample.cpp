@@ -12,7 +12,7 @@ namespace {
 // Tensors of no more entries are looked at in every audit where their rule works entry by entry,
 // and no more of them.
 constexpr std::int64_t kSmall = 4096;
-constexpr std::size_t kSmallOnes = 48;
+constexpr std::size_t kSmallOnes = 24;
 
 }  // namespace
 
