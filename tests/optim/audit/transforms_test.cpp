@@ -204,6 +204,21 @@ TEST(Settings, GradientsThatLackARowAndDecay) {
   }
 }
 
+// The audit rounds in double as the run does, and its clipping factor with it.
+TEST(Settings, ClippedInDouble) {
+  RoutingOptions routing;
+  routing.preset = "muon+adam";
+  routing.hidden.weight_decay = routing.other.weight_decay = 0.1;
+  routing.clip.max_norm = 0.1;
+  AuditedRunOf<double> run({{{40, 30}, Role::hidden},
+                            {{64, 30}, Role::embedding},
+                            {{90}, Role::bias},
+                            {{30}, Role::norm}},
+                           routing);
+  EXPECT_EQ(run.run(200, [](int step) { return 1.0 / (1 + 0.02 * step); }), "")
+      << run.auditor->report().to_text();
+}
+
 // Gains near 1 whose steps are nearly constant, too: decay and step can hardly be told apart, and a
 // multiplier that is wrong is still seen.
 TEST(Settings, StepsAlmostParallelToTheWeights) {

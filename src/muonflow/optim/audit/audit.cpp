@@ -14,6 +14,10 @@ namespace {
 using detail::Cutout;
 using detail::Real;
 
+// The audit computes in double as well, and its clipping factor is of a norm over all gradients: of
+// a run in double it allows what either may have rounded.
+constexpr double kOwnRounding = 64 * std::numeric_limits<double>::epsilon();
+
 double roundoff(Dtype dtype) {
   return dtype == Dtype::f64 ? std::numeric_limits<double>::epsilon() / 2
                              : std::numeric_limits<float>::epsilon() / 2;
@@ -160,7 +164,8 @@ AuditReport audit(const StepClaim& claim, const StepEvidence& evidence,
     s.options = options;
     s.W = matrix_of(before, cut);
     s.t = t;
-    s.unit = roundoff(evidence.before.dtype);
+    s.roundoff = roundoff(evidence.before.dtype);
+    s.unit = std::max(s.roundoff, kOwnRounding);
     s.lr = route.lr * claim.schedule;
     s.scale = multiplier_of(route, cut);
     s.warmup = warmup_of(claim);

@@ -109,7 +109,8 @@ AuditCheck Auditor<T>::check_kept(const Route& row, const std::vector<T>& left,
                   .quantity = "gradient after the step",
                   .expected = 0,
                   .found = worst,
-                  .bound = 8 * static_cast<double>(std::numeric_limits<T>::epsilon())};
+                  .bound = std::max(8 * static_cast<double>(std::numeric_limits<T>::epsilon()),
+                                    1024 * std::numeric_limits<double>::epsilon())};
   if (!(worst <= kept.bound)) {
     kept.verdict = Verdict::failed;
     kept.note = clip == 1 ? "it was written to" : "clipped by another factor, or written to";

@@ -173,7 +173,7 @@ void expect_gram_root(const Scene& s, Expected& e) {
   const Real C = s.kept_or("C", claim.expected, claim.slack);
   e.fields.push_back(std::move(claim));
   const double part =
-      std::min(0.5, 2 * s.unit * static_cast<double>(std::max(s.G.rows(), s.G.cols())));
+      std::min(0.5, 2 * s.roundoff * static_cast<double>(std::max(s.G.rows(), s.G.cols())));
   const Root root = root_of(
       C, s.unit, [&](double x, double top) { return x > part * top ? 1 / std::sqrt(x) : 0.0; });
   e.Q = a.M;

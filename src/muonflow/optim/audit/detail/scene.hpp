@@ -68,7 +68,8 @@ struct Scene {
   double scale = 1;          // of the shape
   double kept = 1;           // what decay before a step leaves of W
   std::int64_t t = 0;
-  double unit = 0;  // roundoff of the weights' type
+  double roundoff = 0;  // of the weights' type
+  double unit = 0;      // what bounds are made of: roundoff and, in double, the audit's own
   // Momentum that rises from `start` to a rule's own, and how much of the way it has gone.
   struct Warmup {
     double start = 0, part = 1;

@@ -68,10 +68,11 @@ Real almost_orthogonal(const Real& Q) {
 }  // namespace
 
 double cutoff_of(const Scene& scene, double s_max, double norm) {
-  // As linalg/polar.hpp defines the numerical support of either type. unit is half an epsilon.
-  const bool single = scene.unit > 1e-10;
+  // As linalg/polar.hpp defines the numerical support of either type. The roundoff is half an
+  // epsilon.
+  const bool single = scene.roundoff > 1e-10;
   const auto most = static_cast<double>(std::max(scene.G.rows(), scene.G.cols()));
-  return single ? 2 * scene.unit * norm : most * 2 * scene.unit * s_max;
+  return single ? 2 * scene.roundoff * norm : most * 2 * scene.roundoff * s_max;
 }
 
 void map_spectrum(const Scene& scene, const Real& Q, const SpectralFunction& f, Expected& e,
