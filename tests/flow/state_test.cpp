@@ -45,6 +45,23 @@ TEST(State, GoesThroughTensorsBitForBit) {
   EXPECT_TRUE(back.M == state.M);
 }
 
+TEST(State, LastTensorsAreTheStatesAndLeaveNothingBehind) {
+  const Layout blocks(
+      3, {{.name = "in", .rows = 2, .cols = 3}, {.name = "out", .rows = 1, .cols = 2}});
+  for (const auto& layout : {Layout(3, 2, 3), blocks}) {
+    auto state = draw_state<float>(layout, 5, 1);
+    state.M = 2 * state.W;
+    const auto expected = state_tensors(state);
+    const auto tensors = last_tensors(std::move(state), *dist::serial());
+    ASSERT_EQ(tensors.size(), expected.size());
+    for (const auto& [name, tensor] : expected) {
+      EXPECT_EQ(tensors.at(name).shape, tensor.shape);
+      EXPECT_EQ(tensors.at(name).bytes, tensor.bytes) << name;
+    }
+    EXPECT_EQ(state.W.size() + state.M.size(), 0);
+  }
+}
+
 TEST(State, MomentaAreZeroWhereNoneAreGiven) {
   auto tensors = state_tensors(draw_state<float>(Layout(2, 2, 2), 3, 1));
   tensors.erase("M");

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "muonflow/core/error.hpp"
@@ -49,10 +50,13 @@ void fill_block(const TensorMap& tensors, const std::string& name, const Layout&
 
 template <class T>
 Tensor block_tensor(const Matrix<T>& all, const Layout& layout, const Block& block) {
-  const Matrix<T> columns = all.middleCols(block.offset, block.size());
-  return make_tensor<T>(
-      {layout.particles(), block.rows, block.cols},
-      std::span<const T>(columns.data(), static_cast<std::size_t>(columns.size())));
+  const Shape shape{layout.particles(), block.rows, block.cols};
+  const auto tensor_of = [&shape](const Matrix<T>& entries) {
+    return make_tensor<T>(
+        shape, std::span<const T>(entries.data(), static_cast<std::size_t>(entries.size())));
+  };
+  if (block.size() == all.cols()) return tensor_of(all);
+  return tensor_of(all.middleCols(block.offset, block.size()));
 }
 
 }  // namespace
@@ -141,6 +145,21 @@ TensorMap state_tensors(const State<T>& state) {
 }
 
 template <class T>
+TensorMap last_tensors(State<T>&& state, dist::Communicator& ranks) {
+  state.G.resize(0, 0);
+  state.V.resize(0, 0);
+  if (ranks.size() > 1) return gathered_tensors(state, ranks);
+  TensorMap tensors;
+  for (const auto& [name, all] : {std::pair{"W", &state.W}, std::pair{"M", &state.M}}) {
+    for (const auto& block : state.layout.blocks()) {
+      tensors[tensor_name(name, block)] = block_tensor(*all, state.layout, block);
+    }
+    all->resize(0, 0);
+  }
+  return tensors;
+}
+
+template <class T>
 TensorMap gathered_tensors(const State<T>& state, dist::Communicator& ranks) {
   if (ranks.size() == 1) return state_tensors(state);
   const auto whole = gathered(state, ranks);
@@ -155,6 +174,8 @@ template State<float> gathered(const State<float>&, dist::Communicator&);
 template State<double> gathered(const State<double>&, dist::Communicator&);
 template TensorMap state_tensors(const State<float>&);
 template TensorMap state_tensors(const State<double>&);
+template TensorMap last_tensors(State<float>&&, dist::Communicator&);
+template TensorMap last_tensors(State<double>&&, dist::Communicator&);
 template TensorMap gathered_tensors(const State<float>&, dist::Communicator&);
 template TensorMap gathered_tensors(const State<double>&, dist::Communicator&);
 

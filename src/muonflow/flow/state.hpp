@@ -61,4 +61,8 @@ TensorMap state_tensors(const State<T>& state);
 template <class T>
 TensorMap gathered_tensors(const State<T>& state, dist::Communicator& ranks);
 
+// The same, giving memory of the state back on the way: for the end of a run.
+template <class T>
+TensorMap last_tensors(State<T>&& state, dist::Communicator& ranks);
+
 }  // namespace muonflow::flow

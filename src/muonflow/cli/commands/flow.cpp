@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "muonflow/cli/command.hpp"
 #include "muonflow/cli/flow_recorder.hpp"
@@ -224,7 +225,7 @@ class Flow final : public Command {
       if (speaks) say_interrupted(result.last.time, setup, cursor, *folder);
       return 1;
     }
-    const auto tensors = flow::gathered_tensors(problem.state, *ranks);
+    const auto tensors = flow::last_tensors(std::move(problem.state), *ranks);
     if (!speaks) return 0;
     write_safetensors(start.folder / "state.safetensors", tensors);
     const auto summary = summary_of(problem, cursor, result.last, setup, *folder, seconds);
