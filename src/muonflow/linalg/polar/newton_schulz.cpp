@@ -1,6 +1,7 @@
 #include "muonflow/linalg/polar/newton_schulz.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -43,6 +44,10 @@ class Iteration {
     report_.formulation = plan.formulation;
     const bool several = options.steps.size() != 1;
     if (several && options.shift > 0) total_ = symmetric(frame);
+    const auto& steps = options.steps;
+    if (steps.empty() || std::any_of(steps.begin(), steps.end(), is_long)) {
+      centred_ = symmetric(frame);
+    }
     if (several) {
       next_rows_ = detail::take_panels<T>(frame, m, n);
       next_columns_ = detail::take_panels<T>(frame, n, m);
@@ -160,22 +165,32 @@ class Iteration {
                               .aspect = size(n_) / size(m_)});
   }
 
-  // polynomial_ <- s(A), by Horner's rule in A^2 for more than three terms.
+  // polynomial_ <- s(A), by Horner's rule in the square for more than three terms. Coefficients of
+  // long steps for wide intervals are those of Chebyshev's polynomials, up to 576 for degree 9, and
+  // alternate: in Z = 2A - I, whose eigenvalues lie around 0, they are at most 16, and so is what
+  // rounding costs.
   void evaluate(const OddPolynomial& p) {
-    const auto c = [&](std::size_t k) { return static_cast<T>(p[k]); };
     const std::size_t d = p.terms - 1;
+    std::array<double, OddPolynomial::kMaxTerms> coefficients = p.coefficients;
+    const Panels<T>* of = &gram_;
+    if (is_long(p)) {
+      coefficients = centred(p);
+      detail::affine(gram_, T(2), T(-1), centred_);
+      of = &centred_;
+    }
+    const Panels<T>& z = *of;
+    const auto c = [&](std::size_t k) { return static_cast<T>(coefficients[k]); };
     if (d == 1) {
-      detail::affine(gram_, c(1), c(0), polynomial_);
+      detail::affine(z, c(1), c(0), polynomial_);
       return;
     }
     if (d == 2) {
-      product(gram_, gram_,
-              {.alpha = c(2), .beta = c(1), .gamma = c(0), .columns = polynomial_.data},
-              gram_.data);
+      product(z, z, {.alpha = c(2), .beta = c(1), .gamma = c(0), .columns = polynomial_.data},
+              z.data);
       return;
     }
-    // s = e_0 + A^2 (e_1 + A^2 (e_2 + ...)), e_k = c_2k + c_2k+1 A.
-    PanelProduct<T> p2{.a = gram_, .b = gram_, .symmetric = true, .addend = gram_.data};
+    // s = e_0 + Z^2 (e_1 + Z^2 (e_2 + ...)), e_k = c_2k + c_2k+1 Z.
+    PanelProduct<T> p2{.a = z, .b = z, .symmetric = true, .addend = z.data};
     p2.outputs[0].columns = square_.data;
     std::size_t k = d / 2;
     if (d % 2 == 0) {  // the innermost bracket ends with a number: another form of the same write
@@ -184,15 +199,27 @@ class Iteration {
           .alpha = c(d), .beta = c(2 * k + 1), .gamma = c(2 * k), .columns = polynomial_.data};
       p2.output_count = 2;
     } else {
-      detail::affine(gram_, c(2 * k + 1), c(2 * k), polynomial_);
+      detail::affine(z, c(2 * k + 1), c(2 * k), polynomial_);
     }
     multiply(p2);
     report_.flops += size(m_) * size(m_) * size(m_);
     while (k-- > 0) {
       product(polynomial_, square_,
-              {.beta = c(2 * k + 1), .gamma = c(2 * k), .columns = spare_.data}, gram_.data);
+              {.beta = c(2 * k + 1), .gamma = c(2 * k), .columns = spare_.data}, z.data);
       std::swap(polynomial_, spare_);
     }
+  }
+
+  static bool is_long(const OddPolynomial& p) { return p.terms > 3; }
+
+  // Coefficients in z = 2y - 1 of what has those of p in y.
+  static std::array<double, OddPolynomial::kMaxTerms> centred(const OddPolynomial& p) {
+    std::array<double, OddPolynomial::kMaxTerms> c{};
+    for (std::size_t k = p.terms; k-- > 0;) {  // c <- c (z + 1) / 2 + p_k
+      for (std::size_t i = p.terms; i-- > 0;) c[i] = (c[i] + (i > 0 ? c[i - 1] : 0)) / 2;
+      c[0] += p[k];
+    }
+    return c;
   }
 
   // Q <- Q s(A); returns where s(A) is then.
@@ -257,6 +284,7 @@ class Iteration {
   Panels<T> y_rows_, y_columns_, next_rows_, next_columns_;  // Y, and Y after the chunk
   Panels<T> gram_;                                           // A
   Panels<T> polynomial_;                                     // s(A)
+  Panels<T> centred_;                                        // 2A - I; only for long steps
   Panels<T> chunk_;                                          // Q since the last restart
   Panels<T> total_;  // Q before it; only for the regularized map
   Panels<T> spare_, square_;
