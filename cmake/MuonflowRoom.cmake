@@ -10,7 +10,7 @@ function(muonflow_room name)
            $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_compile_features(muonflow_${name} PUBLIC cxx_std_20)
   target_link_libraries(muonflow_${name} PUBLIC ${ROOM_LINK} PRIVATE ${ROOM_PRIVATE_LINK})
-  muonflow_warnings(muonflow_${name})
+  muonflow_compile_options(muonflow_${name})
   if(ROOM_SPEAKS_JSON)
     muonflow_precompile_json(muonflow_${name})
   endif()
@@ -25,8 +25,11 @@ function(muonflow_precompile_json target)
   endif()
 endfunction()
 
-function(muonflow_warnings target)
+function(muonflow_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion $<$<BOOL:${MUONFLOW_WERROR}>:-Werror>)
+  # Precompiled headers alone fill the heap at which GCC begins to collect garbage, again and again: with half
+  # a gigabyte before the first time it takes a sixth less time.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=524288>)
 endfunction()
 
 # muonflow_test(ROOM SOURCES ... LINK ...): one test program a folder of tests/, its cases known to ctest one by one.
@@ -67,5 +70,5 @@ function(muonflow_test_options target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE MUONFLOW_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   target_compile_options(${target} PRIVATE -O1)
-  muonflow_warnings(${target})
+  muonflow_compile_options(${target})
 endfunction()
