@@ -59,6 +59,14 @@ Tensor block_tensor(const Matrix<T>& all, const Layout& layout, const Block& blo
   return tensor_of(all.middleCols(block.offset, block.size()));
 }
 
+// W or M by blocks.
+template <class T>
+void add_tensors(const char* name, const Matrix<T>& all, const Layout& layout, TensorMap& tensors) {
+  for (const auto& block : layout.blocks()) {
+    tensors[tensor_name(name, block)] = block_tensor(all, layout, block);
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -137,10 +145,8 @@ State<T> gathered(const State<T>& state, dist::Communicator& ranks) {
 template <class T>
 TensorMap state_tensors(const State<T>& state) {
   TensorMap tensors;
-  for (const auto& block : state.layout.blocks()) {
-    tensors[tensor_name("W", block)] = block_tensor(state.W, state.layout, block);
-    tensors[tensor_name("M", block)] = block_tensor(state.M, state.layout, block);
-  }
+  add_tensors("W", state.W, state.layout, tensors);
+  add_tensors("M", state.M, state.layout, tensors);
   return tensors;
 }
 
@@ -150,12 +156,10 @@ TensorMap last_tensors(State<T>&& state, dist::Communicator& ranks) {
   state.V.resize(0, 0);
   if (ranks.size() > 1) return gathered_tensors(state, ranks);
   TensorMap tensors;
-  for (const auto& [name, all] : {std::pair{"W", &state.W}, std::pair{"M", &state.M}}) {
-    for (const auto& block : state.layout.blocks()) {
-      tensors[tensor_name(name, block)] = block_tensor(*all, state.layout, block);
-    }
-    all->resize(0, 0);
-  }
+  add_tensors("W", state.W, state.layout, tensors);
+  state.W.resize(0, 0);
+  add_tensors("M", state.M, state.layout, tensors);
+  state.M.resize(0, 0);
   return tensors;
 }
 

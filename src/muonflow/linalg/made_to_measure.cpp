@@ -22,12 +22,12 @@ constexpr double kSmallest = 1e-8;
 constexpr std::array kDegrees{9, 7, 5, 3};
 
 // Intervals [1 - e, 1 + e], up to a factor, by the logarithm of e / (1 - e) on a grid.
+constexpr double kPerUnit = 8;
 std::int64_t place_of(double e) {
-  constexpr double kPerUnit = 8;
   return static_cast<std::int64_t>(std::ceil(kPerUnit * std::log(e / (1 - e)) - 1e-9));
 }
 double half_width(std::int64_t place) {
-  return 1 / (1 + std::exp(-static_cast<double>(place) / 8));
+  return 1 / (1 + std::exp(-static_cast<double>(place) / kPerUnit));
 }
 
 // The best step of a degree on such an interval.

@@ -64,7 +64,7 @@ void Optimizer<T>::Body::build(const PlaceOf& place_of) {
   std::map<std::tuple<int, Index, Index>, int> equals;
   for (const auto& part : parts) ++equals[{part.batch, part.rows, part.cols}];
   for (auto& part : parts) {
-    part.batched = part.batch >= 0 && equals[{part.batch, part.rows, part.cols}] >= kWorthBatch;
+    if (equals[{part.batch, part.rows, part.cols}] < kWorthBatch) part.batch = -1;
   }
   group_tasks();
 }
@@ -77,8 +77,8 @@ void Optimizer<T>::Body::group_tasks() {
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto key = [&](std::size_t i) {
     const auto& part = parts[i];
-    return std::tuple(-part.cost, part.batched ? part.batch : -1,
-                      std::string_view(table.rows[part.tensor].rule), part.rows, part.cols, i);
+    return std::tuple(-part.cost, part.batch, std::string_view(table.rows[part.tensor].rule),
+                      part.rows, part.cols, i);
   };
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return key(a) < key(b); });
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -95,8 +95,7 @@ void Optimizer<T>::Body::group_tasks() {
 // Whether a part belongs to the batch that ends a task, and there is room for it.
 template <class T>
 bool Optimizer<T>::Body::joins_batch(const detail::Task& task, std::size_t part) const {
-  return parts[part].batched && task.end - task.begin < kBatch &&
-         together(parts[order[task.end - 1]], parts[part]);
+  return task.end - task.begin < kBatch && together(parts[order[task.end - 1]], parts[part]);
 }
 
 template <class T>

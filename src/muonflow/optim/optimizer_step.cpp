@@ -163,12 +163,12 @@ void Optimizer<T>::Body::run(const detail::Task& task, double schedule,
   for (std::size_t i = task.begin, end = i; i < task.end; i = end) {
     auto& part = parts[order[i]];
     const bool active = progress[part.tensor].active;
-    for (end = i + 1; end < task.end && active && part.batched; ++end) {
+    for (end = i + 1; end < task.end && active; ++end) {
       const auto& next = parts[order[end]];
       if (!together(part, next) || !progress[next.tensor].active) break;
     }
     if (!active) continue;
-    if (part.batched) {  // though others may miss their gradients today: the bits stay the same
+    if (part.batch >= 0) {  // though others may miss their gradients today: the bits stay the same
       work_on_batch(i, end, schedule, workspace);
     } else {
       work_on(part, schedule, workspace);

@@ -79,7 +79,7 @@ struct Routed {
 };
 
 std::vector<RoutingOptions> settings() {
-  std::vector<RoutingOptions> all(5);
+  std::vector<RoutingOptions> all(6);
   all[1].hidden = {.lr = 0.03, .weight_decay = 0.1, .adjust_lr = Scale::spectral};
   all[1].other = {.lr = 0.004, .decay = Decay::coupled, .layout = Layout::conv};
   all[1].other.weight_decay = 0.2;
@@ -103,6 +103,7 @@ std::vector<RoutingOptions> settings() {
   all[4].preset = "shampoo+lion";
   all[4].hidden.options = OptionsTree(R"({"grafting": "none", "block_size": 2})");
   all[4].hidden.transforms.spectral_normalization.kind = NormKind::spectral;
+  all[5].hidden.transforms.grafting.rule = "adam";
   return all;
 }
 

@@ -87,12 +87,18 @@ FlowRunner::FlowRunner(const FlowSize& size, bool plain) : size_(size) {
                              .integrator = std::move(problem_->integrator),
                              .state = std::move(problem_->state)});
   }
-  check(problem_->system.refresh(problem_->state));
-  problem_->state.M = problem_->state.G;
-  problem_->state.keeps_forces = false;
-  check(problem_->system.refresh(problem_->state));
+  rest();
   if (size.particles <= kMostForPeers) start_ = problem_->state.W;
   step();
+}
+
+void FlowRunner::rest() {
+  auto& state = problem_->state;
+  state.keeps_forces = true;
+  check(problem_->system.refresh(state));
+  state.M = state.G;
+  state.keeps_forces = false;
+  check(problem_->system.refresh(state));
 }
 
 void FlowRunner::step() {
@@ -118,11 +124,7 @@ std::vector<float> FlowRunner::input() const {
 std::vector<float> FlowRunner::weights_after(int steps) {
   auto& state = problem_->state;
   state.W = start_;
-  state.keeps_forces = true;
-  check(problem_->system.refresh(state));
-  state.M = state.G;
-  state.keeps_forces = false;
-  check(problem_->system.refresh(state));
+  rest();
   for (int i = 0; i < steps; ++i) step();
   return {state.W.data(), state.W.data() + state.W.size()};
 }

@@ -31,6 +31,7 @@ class FlowRunner {
   double flops() const;  // a particle and step, by the conventional count
 
  private:
+  void rest();  // M = G at the weights as they are, and no forces kept
   void step();
 
   FlowSize size_;

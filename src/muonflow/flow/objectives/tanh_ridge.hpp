@@ -120,13 +120,13 @@ class TanhRidge final : public Objective<T> {
                linalg::Workspace<T>&) const override {
     linalg::gemm<T>(linalg::Op::none, linalg::Op::transpose, T{1}, w, features_, T{0}, tape);
     if constexpr (std::is_same_v<T, float>) {
-      nn::smooth_value<T>(nn::SmoothMap::tanh,
-                          tape);  // (1), a tenth of a step by the library's tanh
+      nn::smooth_value<T>(nn::SmoothMap::tanh, tape);  // (1); a tenth of a step by the library's
+    } else {
+      tape = tape.unaryExpr([](T x) { return std::tanh(x); });
     }
     std::fill(sum.begin(), sum.end(), 0.0);
     for (Index i = 0; i < tape.rows(); ++i) {
       for (Index k = 0; k < tape.cols(); ++k) {
-        if constexpr (!std::is_same_v<T, float>) tape(i, k) = std::tanh(tape(i, k));  // (1)
         sum[static_cast<std::size_t>(k)] += static_cast<double>(tape(i, k));
       }
     }

@@ -71,15 +71,12 @@ AuditCheck counted(const StepClaim& claim, const std::string& quantity, std::int
 // Shape scale, and what hyperparameter transfer multiplies: a tuned model's scale is that of the
 // base model's shape.
 double multiplier_of(const Route& route, const Cutout& cut) {
-  const auto size = [](Index here, double ratio) {
-    return static_cast<Index>(std::llround(static_cast<double>(here) * ratio));
-  };
   double by = route.has_base ? route.transfer_lr : 1;
   if (route.shape.size() < 2) return by;
   const double rows = route.has_base ? route.base_rows : 1;
   const double cols = route.has_base ? route.base_cols : 1;
-  return by *
-         detail::scale_of(route.resolved.adjust_lr, size(cut.rows, rows), size(cut.cols, cols));
+  return by * detail::scale_of(route.resolved.adjust_lr, detail::base_side(cut.rows, rows),
+                               detail::base_side(cut.cols, cols));
 }
 
 std::optional<detail::Scene::Warmup> warmup_of(const StepClaim& claim) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "muonflow/core/text.hpp"
+#include "muonflow/optim/audit/detail/catalogue.hpp"
 #include "muonflow/optim/audit/detail/composed.hpp"
 #include "muonflow/optim/audit/detail/plan.hpp"
 #include "muonflow/optim/rule_registry.hpp"
@@ -84,10 +85,8 @@ void compare_transfer(const Plan& plan, const Route& row, Comparison& compare) {
   compare.words("base model", plan.transfer ? "one" : "none", row.has_base ? "one" : "none");
   const auto own_scale = [&](double rows, double cols) {
     if (row.shape.size() < 2) return 1.0;
-    const auto size = [](Index here, double over) {
-      return static_cast<Index>(std::llround(static_cast<double>(here) * over));
-    };
-    return detail::scale_of(plan.adjust_lr, size(plan.rows, rows), size(plan.cols, cols));
+    return detail::scale_of(plan.adjust_lr, detail::base_side(plan.rows, rows),
+                            detail::base_side(plan.cols, cols));
   };
   compare.number("shape scale", own_scale(1, 1), row.multiplier);
   if (!plan.transfer || !row.has_base) return;
@@ -116,9 +115,10 @@ AuditCheck judge(const Described& tensor, const Route& row, const RoutingOptions
                 std::string(name_of(row.role)));
   compare.words("rule", plan->rule, row.rule);
   const auto& resolved = row.resolved;
-  const auto base =
-      plan->rule == "adam" ? std::string("adamw") : plan->rule.substr(0, plan->rule.find('.'));
-  compare.words("rule", base, std::string(resolved.rule->info().name));
+  const auto base = [](const std::string& name) {
+    return std::string(detail::entry_of(name)->name);
+  };
+  compare.words("rule", base(plan->rule), std::string(resolved.rule->info().name));
   compare.number("learning rate", plan->lr, row.lr);
   const double wd = plan->weight_decay * (plan->transfer ? plan->transfer->weight_decay : 1);
   compare.number("weight decay", wd, row.weight_decay);
@@ -143,8 +143,7 @@ AuditCheck judge(const Described& tensor, const Route& row, const RoutingOptions
   auto around = resolved.transforms;
   compare.tree("transform", plan->transforms,
                fields_to_json([&](FieldVisitor& v) { around.fields(v); }));
-  compare.words("grafted rule",
-                plan->graft.empty() ? "none" : plan->graft.substr(0, plan->graft.find('.')),
+  compare.words("grafted rule", plan->graft.empty() ? "none" : base(plan->graft),
                 resolved.graft ? std::string(resolved.graft->info().name) : "none");
   // With a base model its epsilon is scaled by its own rule's powers, which are not looked at here.
   if (resolved.graft && !plan->transfer) {

@@ -30,8 +30,7 @@ struct Part {
   Index cols = 0;
   double multiplier = 1;
   double cost = 0;           // nanoseconds of one thread, roughly
-  int batch = -1;            // number of its rule and options where that takes batches
-  bool batched = false;      // stepped together with others of its number and shape
+  int batch = -1;            // parts of one number and shape are stepped together; -1: alone
   std::uint64_t stream = 0;  // of random numbers
   std::unique_ptr<RuleState<T>> state{};
   StepResult result{};  // of the step in progress

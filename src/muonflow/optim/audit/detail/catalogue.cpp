@@ -171,6 +171,10 @@ const CatalogueEntry* catalogue_entry(std::string_view rule) {
   return it == kRules.end() ? nullptr : &*it;
 }
 
+const CatalogueEntry* entry_of(std::string_view name) {
+  return catalogue_entry(name == "adam" ? "adamw" : name.substr(0, name.find('.')));
+}
+
 std::string_view catalogue_preset(std::string_view name) {
   for (const auto& preset : kPresets) {
     if (preset.name == name) return preset.options;

@@ -30,6 +30,9 @@ struct CatalogueEntry {
 // Null: not of the catalogue.
 const CatalogueEntry* catalogue_entry(std::string_view rule);
 
+// The same of a rule or preset as a configuration names it: "muon", "muon.jordan", "adam".
+const CatalogueEntry* entry_of(std::string_view name);
+
 // Option values of "muon.jordan", or of "adam"; empty: no such name.
 std::string_view catalogue_preset(std::string_view name);
 

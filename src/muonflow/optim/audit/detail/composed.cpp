@@ -229,6 +229,10 @@ std::vector<Cutout> cutouts(const Route& route) {
   return all;
 }
 
+Index base_side(Index here, double over) {
+  return std::max<Index>(1, std::llround(static_cast<double>(here) * over));
+}
+
 double scale_of(Scale scale, Index rows, Index cols) {
   const double m = static_cast<double>(rows), n = static_cast<double>(cols);
   switch (scale) {

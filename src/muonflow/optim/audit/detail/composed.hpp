@@ -15,6 +15,8 @@ struct Cutout {
 std::vector<Cutout> cutouts(const Route& route);
 // The shape scale of adjust_lr, the audit's own.
 double scale_of(Scale scale, Index rows, Index cols);
+// The side of the base model's matrix that stands for this one, `over` times as long.
+Index base_side(Index here, double over);
 // What decay leaves of a weight.
 double kept_of(Decay form, double lr, double schedule, double weight_decay);
 bool decays_before(Decay form);

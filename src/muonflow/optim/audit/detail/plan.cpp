@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "muonflow/optim/audit/detail/catalogue.hpp"
+#include "muonflow/optim/audit/detail/composed.hpp"
 
 namespace muonflow::optim::detail {
 namespace {
@@ -43,10 +44,6 @@ bool speaks_of(const GroupOptions& group, const Described& tensor) {
   };
   return any(group.patterns, [&](const auto& pattern) { return fits(pattern, tensor.name); }) &&
          any(group.roles, [&](const auto& role) { return role == word_of(tensor.role); });
-}
-
-const CatalogueEntry* entry_of(const std::string& rule) {
-  return catalogue_entry(rule == "adam" ? "adamw" : rule.substr(0, rule.find('.')));
 }
 
 struct Sides {
@@ -202,11 +199,8 @@ std::optional<PlannedTransfer> transfer_of(const Described& tensor, const Routin
   if (tensor.role == Role::embedding && tensor.shape.size() >= 2) in = down, out = across;
   by.base_rows = plan.num_heads ? 1 : 1 / down;  // heads keep their size and grow in number
   by.base_cols = 1 / across;
-  const auto base_size = [](Index here, double over) {
-    return std::max<Index>(1, std::llround(static_cast<double>(here) * over));
-  };
   const Index m = plan.rows, n = plan.cols;
-  const Index base_m = base_size(m, by.base_rows), base_n = base_size(n, by.base_cols);
+  const Index base_m = base_side(m, by.base_rows), base_n = base_side(n, by.base_cols);
 
   const std::string rule{entry_of(plan.rule)->name};
   auto here = catalogue_powers(rule, plan.options, m, n);
