@@ -63,13 +63,23 @@ TEST(PartialFractions, OnePoleIsTheHalleyStep) {
 TEST(PartialFractionsTable, EachRowServesItsInterval) {
   const PartialFractionsTable& table = PartialFractionsTable::shared(1e-6);
   EXPECT_EQ(&table, &PartialFractionsTable::shared(1e-6));
+  constexpr int kStep = PartialFractionsTable::kStep;
   for (int k = 1; k < PartialFractionsTable::kRows; ++k) {
     const double q = std::ldexp(1.0, -k);
     EXPECT_LE(ripple(table[k], q).largest, 1e-6 * (1 + 1e-6)) << k;
-    if (table[k].poles > 1) {
-      EXPECT_GT(partial_fractions(q, table[k].poles - 1).error, 1e-6) << k;
+    EXPECT_EQ(table[k].poles % kStep, 0);
+    if (table[k].poles > kStep) {
+      EXPECT_GT(partial_fractions(q, table[k].poles - kStep).error, 1e-6) << k;
     }
+    EXPECT_EQ(PartialFractionsTable::row_of(q), k);
+    EXPECT_EQ(PartialFractionsTable::row_of(1.9 * q), k);
+    EXPECT_EQ(table.in<float>(k).pole[3], static_cast<float>(table[k].pole[3]));
+    EXPECT_EQ(table.in<float>(k).weight[0], static_cast<float>(table[k].weight[0]));
   }
+  EXPECT_EQ(PartialFractionsTable::row_of(1e-300), PartialFractionsTable::kRows - 1);
+  EXPECT_EQ(table.least(), std::ldexp(1.0, 1 - PartialFractionsTable::kRows));
+  // Roundoff of doubles ends a table.
+  EXPECT_GT(PartialFractionsTable::shared(4e-15).least(), table.least());
 }
 
 }  // namespace

@@ -66,17 +66,15 @@ struct BlockValues {
   }
 };
 
-// The lanes that the quick path leaves; nothing but not finite entries where there is none.
+// Of partial fractions in double for results in double.
+constexpr double kErrorInDouble = 4e-15;
+// The parts of a float's `error`: the reduction's rounding may be worth the other half.
+constexpr double kPartOfFractions = 0.5;
+
 template <class T>
-detail::SmoothedRootResult quick_path(T* block, Index rows, Index cols, BlockValues& values,
-                                      const PartialFractionsTable* table, std::byte* scratch) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (table != nullptr) {
-      return detail::smoothed_root(block, rows, cols, values.epsilon.data(), *table,
-                                   values.potential.data(), values.pairing.data(), scratch);
-    }
-  }
-  return {.left = kWholeBlock};
+const PartialFractionsTable& table_of(double error) {
+  if (std::is_same_v<T, double>) return PartialFractionsTable::shared(kErrorInDouble);
+  return PartialFractionsTable::shared(kPartOfFractions * error);
 }
 
 template <class T>
@@ -85,18 +83,26 @@ BatchOutcome run(const detail::BlockSource<T>& source, const BatchedRegularizedP
   check(options, norms, source.count);
   const Index rows = source.short_side();
   const Index cols = source.long_side();
-  const PartialFractionsTable* table = nullptr;
-  std::size_t bytes = detail::jacobi_scratch<T>(rows, cols);
-  if (std::is_same_v<T, float> && options.kernel == BatchedKernel::automatic) {
-    table = &PartialFractionsTable::shared(std::clamp(options.error, 1e-8, 1e-1));
-    bytes = std::max(bytes, detail::smoothed_root_scratch(rows, cols));
-  }
+  const bool quickly = options.kernel == BatchedKernel::automatic;
+  const double error = std::clamp(options.error, 1e-7, 1e-1);
+  const PartialFractionsTable* const table = quickly ? &table_of<T>(error) : nullptr;
+  const std::size_t bytes = std::max(detail::jacobi_scratch<T>(rows, cols),
+                                     quickly ? detail::smoothed_root_scratch(rows, cols) : 0);
   return detail::over_blocks<T>(source, [&](T* block, Index first, Index lanes) {
     struct Pieces;
     std::byte* const scratch = detail::thread_scratch<Pieces>(bytes);
     BlockValues values(options, first, lanes);
-    const detail::SmoothedRootResult quick =
-        quick_path<T>(block, rows, cols, values, table, scratch);
+    detail::SmoothedRootResult quick{.left = kWholeBlock};
+    if (table != nullptr) {
+      quick = detail::smoothed_root<T>({.entries = block,
+                                        .rows = rows,
+                                        .cols = cols,
+                                        .epsilon = values.epsilon.data(),
+                                        .potential = values.potential.data(),
+                                        .pairing = values.pairing.data(),
+                                        .most_amplified = (1 - kPartOfFractions) * error * 0x1p24},
+                                       *table, scratch);
+    }
     detail::BlockTrouble trouble{.non_finite = quick.non_finite};
     if (quick.left != 0) {
       const detail::JacobiResult slow =

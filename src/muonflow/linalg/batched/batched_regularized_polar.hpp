@@ -12,7 +12,7 @@
 namespace muonflow::linalg {
 
 enum class BatchedKernel {
-  automatic,  // float: partial fractions where they are accurate, otherwise rotations
+  automatic,  // partial fractions where they are accurate, otherwise rotations
   rotations,  // Jacobi's, for every matrix
 };
 
@@ -20,9 +20,9 @@ enum class BatchedKernel {
 struct BatchedRegularizedPolar {
   double epsilon = 0;
   std::span<const double> epsilons = {};
-  // What the partial fractions may miss on a singular value of the result (float; kept within 1e-8
-  // and 1e-1). A pole, a tenth of the time, is worth a factor of 6 at epsilon = 1e-2 ||M||_F.
-  double error = 2e-6;
+  // Relative, of a float result; kept within 1e-7 and 1e-1. At epsilon = 1e-2 ||M||_F a tenth of it
+  // takes twice the time.
+  double error = 5e-6;
   BatchedKernel kernel = BatchedKernel::automatic;
 };
 
@@ -37,19 +37,21 @@ struct SmoothedNorms {
 // x [count, rows, cols] and converts 16 matrices at a time. Throws ConfigError for a negative, NaN
 // or infinite epsilon, ShapeError for spans of another size.
 //
-// Float, with A = M M^T + epsilon^2 I, r = min(rows, cols), N = max(rows, cols), all in double:
-//   r <= 3: A^(-1/2) in closed form, relative error 3e-7.
-//   r >= 4: c (M + sum_j w_j (A + t_j I)^-1 M) with the poles t_j and weights of the best such
-//     approximation on [q, 1] ||A||_F, q = epsilon^2 / ||A||_F (inverse_root.hpp), as many as
-//     `error` asks for; relative error `error` + 3e-7. For Gaussian 16 x 16 and epsilon = 1e-2
-//     ||M||_F that is 8 poles. Multiply-adds in double: r^2 N / 2 + r^3 / 2 a pole + r^2 N, half of
-//     what 6 minimax quintic steps on the pair (Y, Z) take when a double counts for two floats, and
-//     without their loss of u / epsilon.
-// Where q < 2^-26 (2^-16 for r = 3), and for epsilon beyond 1e+-60, that matrix goes through
-// rotations, exact to some roundoffs of float. Potential and pairing come from the traces of the
-// inverses, to a small multiple of the same relative error.
+// With A = M M^T + epsilon^2 I, r = min(rows, cols), N = max(rows, cols): M = U B V^T by
+// reflectors, B bidiagonal; then c (B + sum_j w_j (B B^T + epsilon^2 + t_j)^-1 B) with the poles
+// t_j and weights of the best such approximation of A^(-1/2) on [q, 1] ||A||_F, q = epsilon^2 /
+// ||A||_F (partial_fractions.hpp), in sums of positive numbers, 2 r^2 multiply-adds a pole; then U
+// . V^T. No Gram matrix is formed and nothing cancels: the result is the map of M + E, ||E||_F at
+// most some 4 u
+// ||M||_F, to `error` + 8 u of its norm. r^2 N (16 / 3) multiply-adds for square matrices in all.
 //
-// Double: Jacobi rotations; error about u max(1, s_max / epsilon), the condition of the map.
+// Float: E becomes 0.2 to 0.5 u ||A||_F^(1/2) / epsilon of the result on average, three times that
+// for a matrix of rank one and noise. Where 0.4 of this u is more than half of `error`, M is
+// reduced in double, for half as much time again, and the error is that of partial fractions and 8
+// u. Double: 4e-15 for `error`, and the condition of the map. Where q < 2^-40 (double 2^-20), the
+// matrix goes through rotations, exact to some roundoffs of T (double: times the condition of the
+// map); ||M||_F < 2^-15 epsilon (double 2^-35) gives M / epsilon. Potential and pairing are sums of
+// positive terms beside the result: a small multiple of its error.
 //
 // Trouble concerns one matrix and is counted: entries that are not finite (non_finite_input), that
 // matrix left as it was. The bits of a result depend neither on the neighbours in the batch (each

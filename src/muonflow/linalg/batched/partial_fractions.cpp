@@ -1,7 +1,9 @@
 #include "muonflow/linalg/batched/partial_fractions.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -9,13 +11,6 @@
 #include "muonflow/linalg/rational_coefficients.hpp"
 
 namespace muonflow::linalg {
-
-double PartialFractions::operator()(double x) const {
-  double sum = 1;
-  for (std::size_t j = 0; j < static_cast<std::size_t>(poles); ++j)
-    sum += weight[j] / (x + pole[j]);
-  return center * sum;
-}
 
 PartialFractions partial_fractions(double q, int poles) {
   const double l = std::sqrt(q);
@@ -46,22 +41,48 @@ PartialFractions partial_fractions(double q, int poles) {
   const double least = l * result(q);
   const double greatest = result(1);
   result.center = 2 / (least + greatest);
-  result.error = (greatest - least) / (greatest + least);
+  result.error = std::abs(greatest - least) / (greatest + least);
   return result;
 }
 
-PartialFractions partial_fractions_to(double q, double error) {
-  for (int poles = 1; poles < PartialFractions::kMaxPoles; ++poles) {
+PartialFractions partial_fractions_to(double q, double error, int step) {
+  for (int poles = step; poles < PartialFractions::kMaxPoles; poles += step) {
     const PartialFractions result = partial_fractions(q, poles);
     if (result.error <= error) return result;
   }
   return partial_fractions(q, PartialFractions::kMaxPoles);
 }
 
+namespace {
+
+PartialFractionsIn<float> single(const PartialFractions& row) {
+  PartialFractionsIn<float> result;
+  result.poles = row.poles;
+  result.center = static_cast<float>(row.center);
+  result.error = static_cast<float>(row.error);
+  const auto round = [](double x) { return static_cast<float>(x); };
+  std::ranges::transform(row.pole, result.pole.begin(), round);
+  std::ranges::transform(row.weight, result.weight.begin(), round);
+  return result;
+}
+
+}  // namespace
+
 PartialFractionsTable::PartialFractionsTable(double error) : error_(error) {
+  bool reached = true;
   for (int k = 0; k < kRows; ++k) {
-    rows_.push_back(partial_fractions_to(std::ldexp(1.0, -std::max(k, 1)), error));
+    const double q = std::ldexp(1.0, -std::max(k, 1));
+    rows_.push_back(partial_fractions_to(q, error, kStep));
+    singles_.push_back(single(rows_.back()));
+    reached = reached && rows_.back().error <= error;
+    if (reached) least_ = q;
   }
+}
+
+int PartialFractionsTable::row_of(double q) {
+  // q in [2^-k, 2^(1 - k))
+  const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(q) >> 52);
+  return std::clamp(1023 - exponent, 1, kRows - 1);
 }
 
 const PartialFractionsTable& PartialFractionsTable::shared(double error) {

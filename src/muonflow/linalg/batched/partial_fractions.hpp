@@ -9,44 +9,71 @@
 #pragma once
 
 #include <array>
+#include <type_traits>
 #include <vector>
 
 namespace muonflow::linalg {
 
-struct PartialFractions {
-  static constexpr int kMaxPoles = 24;
+template <class T>
+struct PartialFractionsIn {
+  static constexpr int kMaxPoles = 40;
 
   int poles = 0;
-  double center = 1;
-  double error = 0;                        // reached
-  std::array<double, kMaxPoles> pole{};    // ascending, positive
-  std::array<double, kMaxPoles> weight{};  // positive
+  T center = 1;
+  T error = 0;                        // reached
+  std::array<T, kMaxPoles> pole{};    // ascending, positive
+  std::array<T, kMaxPoles> weight{};  // positive
 
   // The approximation itself.
-  double operator()(double x) const;
+  T operator()(T x) const {
+    T sum = 1;
+    for (std::size_t j = 0; j < static_cast<std::size_t>(poles); ++j) {
+      sum += weight[j] / (x + pole[j]);
+    }
+    return center * sum;
+  }
 };
+using PartialFractions = PartialFractionsIn<double>;
 
 // With so many poles on [q, 1], 0 < q < 1, 1 <= poles <= kMaxPoles.
 PartialFractions partial_fractions(double q, int poles);
-// With the fewest poles whose error is at most `error` (kMaxPoles where none is).
-PartialFractions partial_fractions_to(double q, double error);
+// With the fewest poles, a multiple of `step`, whose error is at most `error` (kMaxPoles where none
+// is).
+PartialFractions partial_fractions_to(double q, double error, int step = 1);
 
 // One PartialFractions for each power of two, so that a matrix finds its own from an exponent:
-// row k serves [2^-k, 1]; row 0 is row 1.
+// row k serves [2^-k, 1]; row 0 is row 1. Their poles come in fours, as kernels take them, so that
+// the error is often far below the one asked for.
 class PartialFractionsTable {
  public:
-  static constexpr int kRows = 27;
+  static constexpr int kRows = 41;
+  static constexpr int kStep = 4;
 
   explicit PartialFractionsTable(double error);
   double error() const { return error_; }
   const PartialFractions& operator[](int k) const { return rows_[static_cast<std::size_t>(k)]; }
+  // The same rounded to T.
+  template <class T>
+  const PartialFractionsIn<T>& in(int k) const {
+    if constexpr (std::is_same_v<T, float>) {
+      return singles_[static_cast<std::size_t>(k)];
+    } else {
+      return rows_[static_cast<std::size_t>(k)];
+    }
+  }
+  // The row for [q, 1]; beyond the table its last one.
+  static int row_of(double q);
+  // The least q whose row has the error asked for.
+  double least() const { return least_; }
 
   // The table for an error; those asked for are made once and kept for the process.
   static const PartialFractionsTable& shared(double error);
 
  private:
   double error_;
+  double least_ = 1;
   std::vector<PartialFractions> rows_;
+  std::vector<PartialFractionsIn<float>> singles_;
 };
 
 }  // namespace muonflow::linalg

@@ -26,11 +26,6 @@ constexpr std::uint32_t kAll = (1U << kLanes) - 1;
 constexpr int kSweeps = 40;  // seven serve a well-scaled 32 x 32
 
 HWY_INLINE Double set(double value) { return hn::Set(Tag<double>(), value); }
-HWY_INLINE std::uint32_t bits_of(Flags flags) {
-  alignas(64) std::uint8_t bits[8] = {};
-  hn::StoreMaskBits(Tag<double>(), flags, bits);
-  return bits[0] & kAll;
-}
 HWY_INLINE Flags flags_of(std::uint32_t bits) {
   alignas(64) std::uint8_t bytes[8] = {static_cast<std::uint8_t>(bits & kAll)};
   return hn::LoadMaskBits(Tag<double>(), bytes);
@@ -132,7 +127,7 @@ class Rotations {
         }
       }
     }
-    return ~bits_of(hn::Eq(trouble, trouble)) & kAll;
+    return ~bits_of<double>(hn::Eq(trouble, trouble)) & kAll;
   }
 
   HWY_INLINE Double dot(const double* a, const double* b) const {
@@ -200,7 +195,7 @@ class Rotations {
     const Flags turn =
         hn::And(hn::Gt(hn::Mul(gamma, gamma), hn::Mul(threshold, hn::Mul(alpha, beta))),
                 hn::Gt(hn::Min(alpha, beta), floor));
-    const std::uint32_t busy = bits_of(turn);
+    const std::uint32_t busy = bits_of<double>(turn);
     if (busy == 0) return 0;
     // tan of the angle, the smaller root of t^2 + 2 zeta t = 1.
     const Double zeta = hn::Div(hn::Sub(beta, alpha), hn::Add(gamma, gamma));

@@ -114,9 +114,7 @@ class Iteration {
     }
     for (; e < tiles_ * kTile * cols_; ++e) put<T>(hn::Zero(d), x_, e);
     if (epsilon != nullptr) eps_ = hn::Load(d, extra);
-    alignas(64) std::uint8_t bits[8] = {};
-    hn::StoreMaskBits(d, hn::Eq(trouble, trouble), bits);
-    return ~(bits[0] | static_cast<std::uint32_t>(bits[1]) << 8) & ((1U << lanes<T>()) - 1);
+    return bits_of<T>(hn::IsNaN(trouble));
   }
 
   HWY_INLINE void step(const OddPolynomial& p, bool pair, bool first, bool last) {
@@ -221,9 +219,7 @@ class Iteration {
       T* const to = block + e * kBlock;
       hn::Store(hn::IfThenElse(good, get<T>(x_, e), hn::Load(d, to)), d, to);
     }
-    alignas(64) std::uint8_t bits[8] = {};
-    hn::StoreMaskBits(d, good, bits);
-    return ~(bits[0] | static_cast<std::uint32_t>(bits[1]) << 8) & ((1U << lanes<T>()) - 1);
+    return bits_of<T>(hn::Not(good));
   }
 
   Index rows_, cols_, tiles_;

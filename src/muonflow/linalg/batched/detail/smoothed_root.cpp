@@ -2,260 +2,357 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 
+#include "muonflow/linalg/batched/detail/power_scale.hpp"
 #include "muonflow/linalg/simd_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "muonflow/linalg/batched/detail/smoothed_root.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target:
-#include "muonflow/linalg/batched/detail/closed_root-inl.hpp"
-#include "muonflow/linalg/batched/detail/shifted_inverses-inl.hpp"
-#include "muonflow/linalg/batched/detail/tiles-inl.hpp"
+#include "muonflow/linalg/batched/detail/bidiagonal-inl.hpp"
+#include "muonflow/linalg/batched/detail/bidiagonal_root-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace muonflow::linalg::detail::HWY_NAMESPACE {
 namespace {
 
-using Double = Lane<double>;
-constexpr Index kLanes = lanes<double>();
-constexpr int kPoles = PartialFractions::kMaxPoles;
-// epsilon^2 / ||A||_F that the table serves; the Gram matrix in double is then good for 1e-8.
-constexpr double kLeastQuotient = 1.0 / (1 << (PartialFractionsTable::kRows - 1));
-// Squares, and products of two of them, are doubles to rely on in this range of epsilon.
-constexpr double kLeastEpsilon = 1e-60;
-constexpr double kLargestEpsilon = 1e60;
-// ||M||^2 / epsilon^2 below which potential and pairing are their leading terms: the next ones are
-// smaller by a quarter of it, and the differences that serve above lose half of the digits here.
-constexpr double kSeries = 1e-8;
+constexpr int kMaxPoles = PartialFractions::kMaxPoles;
+static_assert(PartialFractionsTable::kStep == 4 && kMaxPoles % kMaxWays == 0);
 
-HWY_INLINE Double set(double value) { return hn::Set(Tag<double>(), value); }
+// The matrices of one group.
+template <class T>
+class Group {
+ public:
+  static constexpr Index kLanes = lanes<T>();
+  static constexpr std::uint32_t kAll = (1U << kLanes) - 1;
+  static constexpr bool kSingle = std::is_same_v<T, float>;
+  static constexpr double kHuge = kSingle ? 0x1p20 : 0x1p40;
+  using V = Lane<T>;
+  using D = Tag<T>;
 
-// Poles and weights of each lane. A lane with fewer poles than another gets weights of 0, which
-// leave its bits alone.
-struct Fractions {
-  alignas(64) double pole[kPoles][kLanes];
-  alignas(64) double weight[kPoles][kLanes];
-  alignas(64) double center[kLanes];
-  int poles = 0;
+  static constexpr std::size_t bytes(Index rows, Index cols) {
+    return bytes_for<T>(Bidiagonal<T>::scratch_size(rows, cols) +
+                        rows * Bidiagonal<T>::stride(cols) +
+                        BidiagonalRoot<T>::scratch_size(rows)) +
+           (kSingle ? bytes_for<double>(Bidiagonal<double>::scratch_size(rows, cols)) : 0);
+  }
 
-  // least: the smallest eigenvalue in units of the largest, positive and at most 1 to rounding.
-  HWY_INLINE void choose(const double* least, const PartialFractionsTable& table) {
-    const PartialFractions* rows[kLanes];
-    bool same = true;
-    poles = 0;
+  HWY_INLINE Group(const SmoothedRootBlock<T>& block, const PartialFractionsTable& table,
+                   Index first, std::byte* scratch)
+      : block_(block),
+        table_(table),
+        first_(first),
+        rows_(block.rows),
+        cols_(block.cols),
+        stride_(Bidiagonal<T>::stride(cols_)),
+        b_(reinterpret_cast<T*>(scratch), rows_, cols_),
+        z_(b_.end()),
+        work_(z_ + rows_ * stride_ * kLanes),
+        twice_(reinterpret_cast<double*>(work_ + BidiagonalRoot<T>::scratch_size(rows_) * kLanes)) {
+  }
+
+  HWY_INLINE SmoothedRootResult map() {
+    const std::uint32_t finite = look();
+    SmoothedRootResult result{.non_finite = kAll & ~finite};
+    load();
+    b_.reduce();
+    std::uint32_t done = finite & choose();
+    if (done != 0) {
+      const std::uint32_t stable = root();
+      if (kSingle) done &= stable;
+      expand(done);
+    }
+    std::uint32_t rest = finite & ~done;
+    if constexpr (kSingle) {
+      if (rest != 0) {
+        for (Index lane = 0; lane < kLanes; lane += lanes<double>()) reduce_twice(lane);
+        done = rest & choose();
+        if (done != 0) root();
+        expand(done);
+        rest &= ~done;
+      }
+    }
+    result.left = rest;
+    return result;
+  }
+
+ private:
+  template <class C>
+  static constexpr std::size_t bytes_for(Index vectors) {
+    return static_cast<std::size_t>(vectors * lanes<T>()) * sizeof(C);
+  }
+  T* entry(Index i, Index j) const { return block_.entries + (i * cols_ + j) * kBlock + first_; }
+  // Which are finite, and the power of two that makes the largest entry of the order of 1.
+  HWY_INLINE std::uint32_t look() {
+    const D d;
+    V largest = hn::Zero(d);
+    V nothing = hn::Zero(d);
+    for (Index i = 0; i < rows_; ++i) {
+      for (Index j = 0; j < cols_; ++j) {
+        const V value = hn::Load(d, entry(i, j));
+        largest = hn::Max(largest, hn::Abs(value));
+        nothing = hn::MulAdd(value, hn::Zero(d), nothing);  // NaN from NaN and infinity alone
+      }
+    }
+    hn::Store(largest, d, scale_);
+    const double* const epsilon = block_.epsilon + first_;
     for (Index k = 0; k < kLanes; ++k) {
-      // least in [2^-row, 2^(1 - row))
-      const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(least[k]) >> 52);
-      const int row = std::clamp(1023 - exponent, 1, PartialFractionsTable::kRows - 1);
-      rows[k] = &table[row];
-      same = same && rows[k] == rows[0];
-      poles = std::max(poles, rows[k]->poles);
+      // Zero matrices are looked at in units of epsilon.
+      const T size = scale_[k] > 0 ? scale_[k] : static_cast<T>(epsilon[k]);
+      scale_[k] = power_scale(size);
+    }
+    for (Index k = 0; k < kLanes; ++k) {
+      const double scaled = epsilon[k] * static_cast<double>(scale_[k]);
+      scaled_[k] = scaled;
+      // Beyond, M / epsilon is the result, to a relative error of ||M||^2 / (2 epsilon^2).
+      epsilon_[k] = static_cast<T>(scaled > kHuge ? 1.0 : scaled);
+    }
+    return bits_of<T>(hn::Eq(nothing, hn::Zero(d)));
+  }
+
+  HWY_INLINE void load() {
+    const D d;
+    const V factor = hn::Load(d, scale_);
+    for (Index i = 0; i < rows_; ++i) {
+      for (Index j = 0; j < cols_; ++j) {
+        put<T>(hn::Mul(hn::Load(d, entry(i, j)), factor), b_.matrix(), i * stride_ + j);
+      }
+    }
+  }
+
+  // Reduced in double, kept as T: what is left of the error does not see the condition of the map,
+  // since rounding the entries of a bidiagonal matrix changes its singular values, and its polar
+  // map, relatively.
+  HWY_INLINE void reduce_twice(Index lane) {
+    const Tag<double> d;
+    const hn::Rebind<T, Tag<double>> half;
+    Bidiagonal<double> b(twice_, rows_, cols_);
+    alignas(64) double factor[lanes<double>()];
+    for (Index k = 0; k < lanes<double>(); ++k) factor[k] = static_cast<double>(scale_[lane + k]);
+    const Lane<double> by = hn::Load(d, factor);
+    for (Index i = 0; i < rows_; ++i) {
+      for (Index j = 0; j < cols_; ++j) {
+        const Lane<double> value = hn::PromoteTo(d, hn::Load(half, entry(i, j) + lane));
+        put<double>(hn::Mul(value, by), b.matrix(), i * stride_ + j);
+      }
+    }
+    b.reduce();
+    for (Index e = 0; e < b.kept(); ++e) {
+      hn::Store(hn::DemoteTo(half, get<double>(b.matrix(), e)), half,
+                b_.matrix() + e * kLanes + lane);
+    }
+  }
+
+  HWY_INLINE void expand(std::uint32_t done) {
+    if (done == 0) return;
+    b_.expand(z_);
+    store(done);
+  }
+
+  // Poles and weights of each lane; those that the table serves.
+  HWY_INLINE std::uint32_t choose() {
+    const D d;
+    const V eps = hn::Load(d, epsilon_);
+    const V eps2 = hn::Mul(eps, eps);
+    V squares = hn::Zero(d);
+    V norm2 = hn::Zero(d);
+    V before = hn::Zero(d);
+    for (Index k = 0; k < rows_; ++k) {
+      const V a = b_.diagonal(k);
+      const V c = k + 1 < rows_ ? b_.below(k) : hn::Zero(d);
+      const V a2 = hn::Mul(a, a);
+      const V c2 = hn::Mul(c, c);
+      const V entry = hn::Add(hn::Add(a2, before), eps2);
+      norm2 = hn::MulAdd(entry, entry, norm2);
+      norm2 = hn::MulAdd(hn::Add(a2, a2), c2, norm2);
+      squares = hn::Add(squares, hn::Add(a2, c2));
+      before = c2;
+    }
+    // ||A||_F, between the largest eigenvalue and the trace.
+    const V norm = hn::Sqrt(norm2);
+    hn::Store(squares, d, squares_);
+    hn::Store(norm, d, norm_);
+    alignas(64) T quotient[kLanes];
+    const V quotients = hn::Div(eps2, norm);
+    hn::Store(quotients, d, quotient);
+
+    const auto least = static_cast<T>(table_.least());
+    const std::uint32_t served = bits_of<T>(hn::Ge(quotients, hn::Set(d, least)));
+    int row[kLanes];
+    bool same = true;
+    poles_ = 0;
+    for (Index k = 0; k < kLanes; ++k) {
+      row[k] = PartialFractionsTable::row_of(static_cast<double>(quotient[k]));
+      same = same && row[k] == row[0];
+      poles_ = std::max(poles_, table_.in<T>(row[k]).poles);
     }
     if (same) {
-      for (int j = 0; j < poles; ++j) {
+      const auto& one = table_.in<T>(row[0]);
+      for (int j = 0; j < poles_; ++j) {
         const auto at = static_cast<std::size_t>(j);
-        hn::Store(set(rows[0]->pole[at]), Tag<double>(), pole[j]);
-        hn::Store(set(rows[0]->weight[at]), Tag<double>(), weight[j]);
+        hn::Store(hn::Set(d, one.pole[at]), d, pole_[j]);
+        hn::Store(hn::Set(d, one.weight[at]), d, weight_[j]);
       }
-      hn::Store(set(rows[0]->center), Tag<double>(), center);
-      return;
+      hn::Store(hn::Set(d, one.center), d, center_);
+      return served;
     }
     for (Index k = 0; k < kLanes; ++k) {
-      center[k] = rows[k]->center;
-      for (int j = 0; j < poles; ++j) {
-        const bool own = j < rows[k]->poles;
-        pole[j][k] = own ? rows[k]->pole[static_cast<std::size_t>(j)] : 1;
-        weight[j][k] = own ? rows[k]->weight[static_cast<std::size_t>(j)] : 0;
+      // Weights beyond a row's poles are 0 and leave the lane's bits alone.
+      const auto& own = table_.in<T>(row[k]);
+      center_[k] = own.center;
+      for (int first = 0; first < poles_; first += 4) {
+#pragma GCC unroll 4
+        for (int j = first; j < first + 4; ++j) {
+          pole_[j][k] = own.pole[static_cast<std::size_t>(j)];
+          weight_[j][k] = own.weight[static_cast<std::size_t>(j)];
+        }
+      }
+    }
+    return served;
+  }
+
+  // z <- f(B B^T + epsilon^2) B; the potential and the pairing: with t_j = <B, (A + pole_j)^-1 B>,
+  //   <M, X> = front (||M||^2 + sum_j weight_j t_j),
+  //   sum_i sqrt(s_i^2 + epsilon^2) - epsilon
+  //          = front (||M||^2 + sum_j weight_j t_j pole_j / (epsilon^2 + pole_j)).
+  // Returned are the lanes where X is not sensitive to M: a perturbation E moves
+  // the component of X between two singular values by at most 1 / max(s_i, s_j, epsilon) of its
+  // own, the root of the sum of their squares is at most tr A^(-1/2), and ||X||_F is at least <M,
+  // X> / ||M||_F.
+  HWY_INLINE std::uint32_t root() {
+    const D d;
+    const V eps = hn::Load(d, epsilon_);
+    const V norm = hn::Load(d, norm_);
+    const V front = hn::Div(hn::Load(d, center_), hn::Sqrt(norm));
+    const V squares = hn::Load(d, squares_);
+    const V rows = hn::Set(d, static_cast<T>(rows_));
+    Sums sums{.eps2 = hn::Mul(eps, eps),
+              .norm = norm,
+              .by = hn::Mul(front, norm),
+              .pairing = hn::Mul(front, squares),
+              .potential = hn::Mul(front, squares),
+              .trace = hn::Mul(front, rows)};
+    BidiagonalRoot<T> root(b_, rows_, z_, stride_, work_);
+    root.begin(front, cols_);
+    int first = 0;
+    for (; first + 8 <= poles_; first += 8) add<8>(root, first, sums);
+    if (first < poles_) add<4>(root, first, sums);
+    hn::Store(sums.pairing, d, pairing_);
+    hn::Store(sums.potential, d, potential_);
+    const V most = hn::Mul(rows, hn::Set(d, static_cast<T>(block_.most_amplified)));
+    return bits_of<T>(hn::Le(hn::Mul(squares, sums.trace), hn::Mul(most, sums.pairing)));
+  }
+  struct Sums {
+    V eps2, norm, by;
+    V pairing, potential, trace;
+  };
+  template <int kWays>
+  HWY_INLINE void add(BidiagonalRoot<T>& root, int first, Sums& sums) {
+    const D d;
+    V pole[kWays], tau[kWays], weight[kWays], inner[kWays];
+#pragma GCC unroll 8
+    for (int j = 0; j < kWays; ++j) {
+      pole[j] = hn::Mul(hn::Load(d, pole_[first + j]), sums.norm);
+      tau[j] = hn::Add(sums.eps2, pole[j]);
+      weight[j] = hn::Mul(hn::Load(d, weight_[first + j]), sums.by);
+    }
+    sums.trace = hn::Add(sums.trace, root.template add<kWays>(tau, weight, inner));
+#pragma GCC unroll 8
+    for (int j = 0; j < kWays; ++j) {
+      sums.pairing = hn::Add(sums.pairing, inner[j]);
+      sums.potential = hn::MulAdd(inner[j], hn::Div(pole[j], tau[j]), sums.potential);
+    }
+  }
+
+  HWY_INLINE void store(std::uint32_t done) {
+    const D d;
+    alignas(64) T keep[kLanes];     // 0: as it was
+    alignas(64) T huge[kLanes];     // 1: M times inverse
+    alignas(64) T inverse[kLanes];  // of epsilon
+    bool any = false;
+    for (Index k = 0; k < kLanes; ++k) {
+      const bool own = (done >> k & 1U) != 0;
+      const bool divided = own && scaled_[k] > kHuge;
+      keep[k] = own ? T(1) : T(0);
+      huge[k] = divided ? T(1) : T(0);
+      inverse[k] = divided ? static_cast<T>(1 / scaled_[k]) : T(0);
+      any = any || divided;
+    }
+    for (Index k = 0; k < kLanes; ++k) {
+      if (keep[k] == 0) continue;
+      const bool divided = scaled_[k] > kHuge;
+      const double square = static_cast<double>(squares_[k]) / scaled_[k];
+      const double back = 1 / static_cast<double>(scale_[k]);
+      block_.pairing[first_ + k] = (divided ? square : static_cast<double>(pairing_[k])) * back;
+      block_.potential[first_ + k] =
+          (divided ? square / 2 : static_cast<double>(potential_[k])) * back;
+    }
+    const auto changed = hn::Gt(hn::Load(d, keep), hn::Zero(d));
+    const auto divided = hn::Gt(hn::Load(d, huge), hn::Zero(d));
+    const V by = hn::Load(d, inverse);
+    const V factor = hn::Load(d, scale_);
+    const bool whole = done == kAll && !any;
+    for (Index i = 0; i < rows_; ++i) {
+      for (Index j = 0; j < cols_; ++j) {
+        T* const to = entry(i, j);
+        V value = get<T>(z_, i * stride_ + j);
+        if (!whole) {
+          const V old = hn::Load(d, to);
+          value = hn::IfThenElse(divided, hn::Mul(hn::Mul(old, factor), by), value);
+          value = hn::IfThenElse(changed, value, old);
+        }
+        hn::Store(value, d, to);
       }
     }
   }
+
+  const SmoothedRootBlock<T>& block_;
+  const PartialFractionsTable& table_;
+  Index first_, rows_, cols_, stride_;
+  Bidiagonal<T> b_;
+  T* z_;
+  T* work_;
+  double* twice_;
+  alignas(64) T scale_[kLanes];    // powers of two; everything is in units of their inverses
+  double scaled_[kLanes];          // epsilon
+  alignas(64) T epsilon_[kLanes];  // not huge
+  alignas(64) T squares_[kLanes];
+  alignas(64) T norm_[kLanes];
+  alignas(64) T center_[kLanes];
+  alignas(64) T pairing_[kLanes];
+  alignas(64) T potential_[kLanes];
+  alignas(64) T pole_[kMaxPoles][kLanes];
+  alignas(64) T weight_[kMaxPoles][kLanes];
+  int poles_ = 0;
 };
 
-struct Memory {
-  double* x;
-  double* gram;
-  double* root;
-  double* work;
-
-  Memory(std::byte* scratch, Index tiles, Index cols) {
-    x = reinterpret_cast<double*>(scratch);
-    gram = x + tiles * kTile * cols * kLanes;
-    root = gram + symmetric_size(tiles) * kLanes;
-    work = root + symmetric_size(tiles) * kLanes;
-  }
-  static Index vectors(Index tiles, Index cols) {
-    return tiles * kTile * cols + 2 * symmetric_size(tiles) +
-           ShiftedInverses<double>::scratch_size(tiles);
-  }
-};
-
-// root <- A^(-1/2) by partial fractions, with the two sums of closed_root-inl.hpp.
-HWY_INLINE ClosedRoot fractional_root(const Memory& memory, Index tiles, const double* least,
-                                      const PartialFractionsTable& table, Double scale,
-                                      Double squares, Double eps2) {
-  const Tag<double> d;
-  const Double root_scale = hn::Sqrt(scale);
-  Fractions fractions;
-  fractions.choose(least, table);
-  const Double center = hn::Load(d, fractions.center);
-  const Index entries = symmetric_size(tiles);
-  for (Index e = 0; e < entries; ++e) put<double>(hn::Zero(d), memory.root, e);
-  for (Index i = 0; i < tiles; ++i) {
-    double* const tile = memory.root + tile_at(i, i) * kTile * kTile * kLanes;
-    for (int a = 0; a < kTile; ++a) put<double>(hn::Div(center, root_scale), tile, a * kTile + a);
-  }
-  // trace(M M^T (A + t)^-1) = size - (epsilon^2 + t) trace (A + t)^-1: what cancels was exact.
-  const Double across = set(static_cast<double>(tiles * kTile));
-  Double pair_sum = squares;
-  Double value_sum = squares;
-  ShiftedInverses<double> inverses(memory.gram, memory.root, tiles, memory.work);
-  const Double front = hn::Mul(center, root_scale);  // center / sqrt(scale) * scale
-  constexpr int kMaxWays = ShiftedInverses<double>::kMaxWays;
-  const int ways = ShiftedInverses<double>::ways(tiles);
-  for (int first = 0; first < fractions.poles; first += ways) {
-    const int count = std::min(ways, fractions.poles - first);
-    Double pole[kMaxWays];
-    Double weight[kMaxWays];
-    Double scaled[kMaxWays];
-    Double trace[kMaxWays];
-    for (int w = 0; w < count; ++w) {
-      pole[w] = hn::Mul(hn::Load(d, fractions.pole[first + w]), scale);
-      weight[w] = hn::Load(d, fractions.weight[first + w]);
-      scaled[w] = hn::Mul(weight[w], front);
-    }
-    inverses.add(pole, scaled, trace, count);
-    for (int w = 0; w < count; ++w) {
-      const Double lowest = hn::Add(eps2, pole[w]);
-      const Double part =
-          hn::Mul(hn::Mul(weight[w], scale), hn::NegMulAdd(lowest, trace[w], across));
-      pair_sum = hn::Add(pair_sum, part);
-      value_sum = hn::MulAdd(part, hn::Div(pole[w], lowest), value_sum);
-    }
-  }
-  inverses.mirror();
-  const Double outer = hn::Div(center, root_scale);
-  return {hn::Mul(outer, value_sum), hn::Mul(outer, pair_sum)};
-}
-
-// root <- A^(-1/2) in closed form, zero but for its rows.
-HWY_INLINE ClosedRoot closed_root(const Memory& memory, Index rows, Double squares, Double eps) {
-  for (Index e = 0; e < kTile * kTile; ++e) put<double>(set(0), memory.root, e);
-  if (rows == 1) return closed_root_one(memory.gram, memory.root, squares, eps);
-  if (rows == 2) return closed_root_two(memory.gram, memory.root, squares, eps);
-  return closed_root_three(memory.gram, memory.root, eps);
-}
-
-// The matrices of one group; returns the lanes that are not finite and those left.
-HWY_INLINE SmoothedRootResult group(float* block, Index rows, Index cols, const double* epsilon,
-                                    const PartialFractionsTable& table, double* potential,
-                                    double* pairing, const Memory& memory, Index tiles) {
-  const Tag<double> d;
-  const hn::Rebind<float, Tag<double>> single;
-  // Four chains, for the latency of an addition.
-  Double squares0 = hn::Zero(d);
-  Double squares1 = hn::Zero(d);
-  Double squares2 = hn::Zero(d);
-  Double squares3 = hn::Zero(d);
-  const Index size = rows * cols;
-  const auto take = [&](Index e, Double & sum) HWY_ATTR __attribute__((always_inline)) {
-    const Double value = hn::PromoteTo(d, hn::Load(single, block + e * kBlock));
-    put<double>(value, memory.x, e);
-    sum = hn::MulAdd(value, value, sum);
-  };
-  Index entry = 0;
-  for (; entry + 4 <= size; entry += 4) {
-    take(entry, squares0);
-    take(entry + 1, squares1);
-    take(entry + 2, squares2);
-    take(entry + 3, squares3);
-  }
-  for (; entry < size; ++entry) take(entry, squares0);
-  for (Index e = size; e < tiles * kTile * cols; ++e) put<double>(hn::Zero(d), memory.x, e);
-  const Double squares = hn::Add(hn::Add(squares0, squares1), hn::Add(squares2, squares3));
-  // Squares of floats cannot overflow here: NaN and infinity alone fail this.
-  const auto finite = hn::Lt(squares, set(1e300));
-
-  const Double eps = hn::Load(d, epsilon);
-  const Double eps2 = hn::Mul(eps, eps);
-  Double norm2 = hn::Zero(d);
-  gram<double>(
-      memory.x, tiles, cols,
-      memory.gram, [&](Double sum, bool diagonal, Index) HWY_ATTR __attribute__((always_inline)) {
-        const Double value = diagonal ? hn::Add(sum, eps2) : sum;
-        const Double square = hn::Mul(value, value);
-        // Entries of the lower triangle stand for two.
-        norm2 = hn::Add(norm2, diagonal ? square : hn::Add(square, square));
-        return value;
-      });
-  // ||A||_F, between the largest eigenvalue and the trace.
-  const Double scale = hn::Sqrt(norm2);
-  alignas(64) double least[kLanes];
-  const Double quotient = hn::Div(eps2, scale);
-  hn::Store(quotient, d, least);
-  const auto served =
-      hn::And(hn::And(hn::Ge(eps, set(kLeastEpsilon)), hn::Le(eps, set(kLargestEpsilon))),
-              hn::Ge(quotient, set(rows == 3 ? kClosedThree : kLeastQuotient)));
-  const auto done = hn::And(finite, served);
-  SmoothedRootResult result;
-  alignas(64) std::uint8_t bits[8] = {};
-  hn::StoreMaskBits(d, finite, bits);
-  const std::uint32_t all = (1U << kLanes) - 1;
-  result.non_finite = ~static_cast<std::uint32_t>(bits[0]) & all;
-  hn::StoreMaskBits(d, done, bits);
-  const std::uint32_t changed = bits[0] & all;
-  result.left = ~changed & ~result.non_finite & all;
-  if (changed == 0) return result;
-
-  const ClosedRoot sums = rows <= 3
-                              ? closed_root(memory, rows, squares, eps)
-                              : fractional_root(memory, tiles, least, table, scale, squares, eps2);
-  const auto tiny = hn::Lt(squares, hn::Mul(set(kSeries), eps2));
-  const Double leading = hn::Div(squares, eps);
-  hn::Store(hn::IfThenElse(tiny, hn::Mul(set(0.5), leading), sums.potential), d, potential);
-  hn::Store(hn::IfThenElse(tiny, leading, sums.pairing), d, pairing);
-
-  const bool whole = changed == all;
-  apply<double>(
-      memory.root, memory.x, tiles,
-      cols, [&](Index i, Index j, Double value) HWY_ATTR __attribute__((always_inline)) {
-        if (i >= rows) return;
-        float* const to = block + (i * cols + j) * kBlock;
-        if (!whole) {
-          value = hn::IfThenElse(done, value, hn::PromoteTo(d, hn::Load(single, to)));
-        }
-        hn::Store(hn::DemoteTo(single, value), single, to);
-      });
-  return result;
-}
-
-std::size_t bytes(Index rows, Index cols) {
-  return static_cast<std::size_t>(Memory::vectors(tiles_across(rows), cols) * kLanes) *
-         sizeof(double);
-}
-
-SmoothedRootResult run(float* block, Index rows, Index cols, const double* epsilon,
-                       const PartialFractionsTable& table, double* potential, double* pairing,
+template <class T>
+SmoothedRootResult run(const SmoothedRootBlock<T>& block, const PartialFractionsTable& table,
                        std::byte* scratch) {
-  const Index tiles = tiles_across(rows);
-  const Memory memory(scratch, tiles, cols);
   SmoothedRootResult result;
-  for (Index g = 0; g < kBlock; g += kLanes) {
-    const SmoothedRootResult part =
-        group(block + g, rows, cols, epsilon + g, table, potential + g, pairing + g, memory, tiles);
-    result.non_finite |= part.non_finite << g;
-    result.left |= part.left << g;
+  for (Index first = 0; first < kBlock; first += lanes<T>()) {
+    Group<T> group(block, table, first, scratch);
+    const SmoothedRootResult part = group.map();
+    result.non_finite |= part.non_finite << first;
+    result.left |= part.left << first;
   }
   return result;
 }
 
 }  // namespace
-std::size_t smoothed_root_bytes(Index rows, Index cols) { return bytes(rows, cols); }
-SmoothedRootResult smoothed_root_run(float* block, Index rows, Index cols, const double* epsilon,
-                                     const PartialFractionsTable& table, double* potential,
-                                     double* pairing, std::byte* scratch) {
-  return run(block, rows, cols, epsilon, table, potential, pairing, scratch);
+std::size_t smoothed_root_bytes(Index rows, Index cols) {
+  return std::max(Group<float>::bytes(rows, cols), Group<double>::bytes(rows, cols));
+}
+SmoothedRootResult smoothed_root_float(const SmoothedRootBlock<float>& block,
+                                       const PartialFractionsTable& table, std::byte* scratch) {
+  return run<float>(block, table, scratch);
+}
+SmoothedRootResult smoothed_root_double(const SmoothedRootBlock<double>& block,
+                                        const PartialFractionsTable& table, std::byte* scratch) {
+  return run<double>(block, table, scratch);
 }
 }  // namespace muonflow::linalg::detail::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -264,16 +361,21 @@ HWY_AFTER_NAMESPACE();
 namespace muonflow::linalg::detail {
 
 HWY_EXPORT(smoothed_root_bytes);
-HWY_EXPORT(smoothed_root_run);
+HWY_EXPORT(smoothed_root_float);
+HWY_EXPORT(smoothed_root_double);
 
 std::size_t smoothed_root_scratch(Index rows, Index cols) {
   return HWY_DYNAMIC_DISPATCH(smoothed_root_bytes)(rows, cols);
 }
-SmoothedRootResult smoothed_root(float* block, Index rows, Index cols, const double* epsilon,
-                                 const PartialFractionsTable& table, double* potential,
-                                 double* pairing, std::byte* scratch) {
-  return HWY_DYNAMIC_DISPATCH(smoothed_root_run)(block, rows, cols, epsilon, table, potential,
-                                                 pairing, scratch);
+template <>
+SmoothedRootResult smoothed_root<float>(const SmoothedRootBlock<float>& block,
+                                        const PartialFractionsTable& table, std::byte* scratch) {
+  return HWY_DYNAMIC_DISPATCH(smoothed_root_float)(block, table, scratch);
+}
+template <>
+SmoothedRootResult smoothed_root<double>(const SmoothedRootBlock<double>& block,
+                                         const PartialFractionsTable& table, std::byte* scratch) {
+  return HWY_DYNAMIC_DISPATCH(smoothed_root_double)(block, table, scratch);
 }
 
 }  // namespace muonflow::linalg::detail

@@ -1,5 +1,5 @@
-// One block of float matrices through the regularized polar map, in double inside: the Gram matrix,
-// the inverse root by partial fractions, one product.
+// One block of matrices through the regularized polar map: reduced to bidiagonal form, mapped by
+// partial fractions, and expanded again.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,30 @@ namespace muonflow::linalg::detail {
 
 struct SmoothedRootResult {
   std::uint32_t non_finite = 0;
-  std::uint32_t left = 0;  // epsilon too small (or too far from 1): left as they were
+  std::uint32_t left = 0;  // epsilon is too small for the table: left as they were
 };
 
-// block [rows][cols][16], rows <= cols <= kMaxBatchedCols; sixteen values of epsilon, potential and
-// pairing. `scratch` holds smoothed_root_scratch(rows, cols) bytes, aligned to 64.
+// One block [rows][cols][16], rows <= cols <= kMaxBatchedCols, and sixteen of each value.
+template <class T>
+struct SmoothedRootBlock {
+  T* entries;
+  Index rows, cols;
+  const double* epsilon;
+  double* potential;
+  double* pairing;
+  // Float: the largest condition ||M||^2 tr (A^-1/2) / (rows <M, X>), A = M M^T + epsilon^2 I, for
+  // which the reduction may be done in float. u times this is the relative error that its rounding
+  // makes of X (measured over spectra of all kinds: 1 to 2 times on average, 15 times at most); a
+  // matrix beyond is reduced in double.
+  double most_amplified = 0;
+};
+
+// The result errs by the table's error, by what `most_amplified` allows, and by some 8 roundoffs of
+// T (double: times the condition of the map). `scratch` holds smoothed_root_scratch(rows, cols)
+// bytes, aligned to 64.
 std::size_t smoothed_root_scratch(Index rows, Index cols);
-SmoothedRootResult smoothed_root(float* block, Index rows, Index cols, const double* epsilon,
-                                 const PartialFractionsTable& table, double* potential,
-                                 double* pairing, std::byte* scratch);
+template <class T>
+SmoothedRootResult smoothed_root(const SmoothedRootBlock<T>& block,
+                                 const PartialFractionsTable& table, std::byte* scratch);
 
 }  // namespace muonflow::linalg::detail

@@ -19,6 +19,8 @@
 
 #include <hwy/highway.h>
 
+#include <cstdint>
+
 #include "muonflow/core/matrix.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -56,6 +58,21 @@ HWY_INLINE Lane<T> get(const T* from, Index at) {
 template <class T>
 HWY_INLINE void put(Lane<T> value, T* to, Index at) {
   hn::Store(value, Tag<T>(), to + at * lanes<T>());
+}
+
+// Bit k: lane k.
+template <class T>
+HWY_INLINE std::uint32_t bits_of(hn::Mask<Tag<T>> mask) {
+  alignas(64) std::uint8_t bytes[8] = {};
+  hn::StoreMaskBits(Tag<T>(), mask, bytes);
+  std::uint32_t bits = bytes[0] | static_cast<std::uint32_t>(bytes[1]) << 8;
+  bits &= (1U << lanes<T>()) - 1;
+#if defined(__GNUC__)
+  // GCC 12 keeps such a number in a mask register, spills one byte of it and reads four (seen in
+  // the machine code of smoothed_root.cpp): it is to be in a register of its own.
+  asm("" : "+r"(bits));
+#endif
+  return bits;
 }
 
 // Where an operand of a tile product stands: entry (i, j) at i * row + j * col vectors.
