@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "muonflow/flow/detail/elementwise.hpp"
 #include "muonflow/flow/detail/system_scratch.hpp"
 #include "muonflow/linalg/batched/singular_values_of.hpp"
+#include "muonflow/linalg/elementwise/moments.hpp"
 #include "muonflow/linalg/norms.hpp"
 
 namespace muonflow::flow {
@@ -115,16 +115,14 @@ Outcome System<T>::sweep(T keep, T kick, T h, State<T>& state, Kinetic& kinetic)
       auto v = memory.topRows(W.rows());  // G, then V
       objective_->pullback(W, rows_of(scratch.tape, c), scratch.r, v, workspace);
       if (!linalg::all_finite<T>(v)) return {.status = Status::non_finite_result};
-      detail::Entries<T> m(M.data(), M.size()), w(W.data(), W.size()), entries(v.data(), v.size());
-      m = keep * m + kick * entries;
-      entries = m;
+      linalg::momentum_step<T>({.kept = keep, .added = kick}, v, M, v);
       if (tiny && c + 1 < end) {
         fetch(rows_of(state.M, c + 1));
         fetch(rows_of(scratch.tape, c + 1));
         fetch(rows_of(state.W, c + 1));
       }
       if (auto o = map_run(c * kChunk, v, workspace); !o.ok()) return o;
-      w = w + -h * entries;
+      linalg::momentum_step<T>({.kept = 1, .added = -h}, v, W, v);  // W + -h V, in one pass
       forward(c, state.W, workspace);
     }
     return {};
