@@ -181,35 +181,33 @@ class Group {
 
     const auto least = static_cast<T>(table_.least());
     const std::uint32_t served = bits_of<T>(hn::Ge(quotients, hn::Set(d, least)));
-    int row[kLanes];
-    bool same = true;
+    // Row by row of the table, of which the lanes of a group want few. Where a row has no more
+    // poles its weights are 0, which leaves the bits of its lanes alone.
+    std::uint32_t rest = kAll;
     poles_ = 0;
-    for (Index k = 0; k < kLanes; ++k) {
-      row[k] = PartialFractionsTable::row_of(static_cast<double>(quotient[k]));
-      same = same && row[k] == row[0];
-      poles_ = std::max(poles_, table_.in<T>(row[k]).poles);
-    }
-    if (same) {
-      const auto& one = table_.in<T>(row[0]);
-      for (int j = 0; j < poles_; ++j) {
-        const auto at = static_cast<std::size_t>(j);
-        hn::Store(hn::Set(d, one.pole[at]), d, pole_[j]);
-        hn::Store(hn::Set(d, one.weight[at]), d, weight_[j]);
+    while (rest != 0) {
+      const int own = PartialFractionsTable::row_of(
+          static_cast<double>(quotient[static_cast<Index>(std::countr_zero(rest))]));
+      const bool first = rest == kAll;
+      alignas(64) T chosen[kLanes];
+      for (Index k = 0; k < kLanes; ++k) {
+        const bool here = PartialFractionsTable::row_of(static_cast<double>(quotient[k])) == own;
+        chosen[k] = here ? T(1) : T(0);
       }
-      hn::Store(hn::Set(d, one.center), d, center_);
-      return served;
-    }
-    for (Index k = 0; k < kLanes; ++k) {
-      // Weights beyond a row's poles are 0 and leave the lane's bits alone.
-      const auto& own = table_.in<T>(row[k]);
-      center_[k] = own.center;
-      for (int first = 0; first < poles_; first += 4) {
-#pragma GCC unroll 4
-        for (int j = first; j < first + 4; ++j) {
-          pole_[j][k] = own.pole[static_cast<std::size_t>(j)];
-          weight_[j][k] = own.weight[static_cast<std::size_t>(j)];
-        }
+      const auto here = hn::Gt(hn::Load(d, chosen), hn::Zero(d));
+      rest &= ~bits_of<T>(here);
+      const auto& row = table_.in<T>(own);
+      const auto put_row = [&](T value, T * to, bool fresh) HWY_ATTR
+          __attribute__((always_inline)) {
+        const V old = fresh ? hn::Zero(d) : hn::Load(d, to);
+        hn::Store(hn::IfThenElse(here, hn::Set(d, value), old), d, to);
+      };
+      put_row(row.center, center_, first);
+      for (int j = 0; j < row.poles; ++j) {
+        put_row(row.pole[static_cast<std::size_t>(j)], pole_[j], j >= poles_);
+        put_row(row.weight[static_cast<std::size_t>(j)], weight_[j], j >= poles_);
       }
+      poles_ = std::max(poles_, row.poles);
     }
     return served;
   }
