@@ -68,8 +68,9 @@ struct BlockValues {
 
 // Of partial fractions in double for results in double.
 constexpr double kErrorInDouble = 4e-15;
-// The parts of a float's `error`: the reduction's rounding may be worth the other half.
-constexpr double kPartOfFractions = 0.5;
+// The part of a float's `error` that is left to the partial fractions: eight poles serve 2^-13.
+// What the reduction's rounding is worth has the rest.
+constexpr double kPartOfFractions = 0.55;
 
 template <class T>
 const PartialFractionsTable& table_of(double error) {

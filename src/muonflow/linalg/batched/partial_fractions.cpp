@@ -1,9 +1,7 @@
 #include "muonflow/linalg/batched/partial_fractions.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -77,12 +75,6 @@ PartialFractionsTable::PartialFractionsTable(double error) : error_(error) {
     reached = reached && rows_.back().error <= error;
     if (reached) least_ = q;
   }
-}
-
-int PartialFractionsTable::row_of(double q) {
-  // q in [2^-k, 2^(1 - k))
-  const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(q) >> 52);
-  return std::clamp(1023 - exponent, 1, kRows - 1);
 }
 
 const PartialFractionsTable& PartialFractionsTable::shared(double error) {

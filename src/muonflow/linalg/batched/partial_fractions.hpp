@@ -8,7 +8,10 @@
 // 8 give 1e-6 at q = 2.4e-4, where a composition of minimax quintics takes 6 steps.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <type_traits>
 #include <vector>
 
@@ -62,7 +65,11 @@ class PartialFractionsTable {
     }
   }
   // The row for [q, 1]; beyond the table its last one.
-  static int row_of(double q);
+  static int row_of(double q) {
+    // q in [2^-k, 2^(1 - k))
+    const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(q) >> 52);
+    return std::clamp(1023 - exponent, 1, kRows - 1);
+  }
   // The least q whose row has the error asked for.
   double least() const { return least_; }
 

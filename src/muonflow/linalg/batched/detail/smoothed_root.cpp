@@ -183,20 +183,19 @@ class Group {
     const std::uint32_t served = bits_of<T>(hn::Ge(quotients, hn::Set(d, least)));
     // Row by row of the table, of which the lanes of a group want few. Where a row has no more
     // poles its weights are 0, which leaves the bits of its lanes alone.
+    alignas(64) T rows[kLanes];
+    for (Index k = 0; k < kLanes; ++k) {
+      rows[k] = static_cast<T>(PartialFractionsTable::row_of(static_cast<double>(quotient[k])));
+    }
+    const V of_lane = hn::Load(d, rows);
     std::uint32_t rest = kAll;
     poles_ = 0;
     while (rest != 0) {
-      const int own = PartialFractionsTable::row_of(
-          static_cast<double>(quotient[static_cast<Index>(std::countr_zero(rest))]));
+      const T own = rows[static_cast<Index>(std::countr_zero(rest))];
       const bool first = rest == kAll;
-      alignas(64) T chosen[kLanes];
-      for (Index k = 0; k < kLanes; ++k) {
-        const bool here = PartialFractionsTable::row_of(static_cast<double>(quotient[k])) == own;
-        chosen[k] = here ? T(1) : T(0);
-      }
-      const auto here = hn::Gt(hn::Load(d, chosen), hn::Zero(d));
+      const auto here = hn::Eq(of_lane, hn::Set(d, own));
       rest &= ~bits_of<T>(here);
-      const auto& row = table_.in<T>(own);
+      const auto& row = table_.in<T>(static_cast<int>(own));
       const auto put_row = [&](T value, T * to, bool fresh) HWY_ATTR
           __attribute__((always_inline)) {
         const V old = fresh ? hn::Zero(d) : hn::Load(d, to);
