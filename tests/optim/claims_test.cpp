@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "muonflow/optim/rules.hpp"
+#include "muonflow/optim/rule_registry.hpp"
 
 namespace muonflow::optim {
 namespace {

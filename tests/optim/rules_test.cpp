@@ -1,5 +1,5 @@
 // The rules against their equations, written out with plain loops in double.
-#include "muonflow/optim/rules.hpp"
+#include "muonflow/optim/rule_registry.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -8,34 +8,16 @@
 
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/svd.hpp"
-#include "muonflow/optim/enrolled.hpp"
-#include "muonflow/optim/rules.hpp"
+#include "muonflow/optim/rules/adamw.hpp"
+#include "muonflow/optim/rules/dion.hpp"
+#include "muonflow/optim/rules/ef_muon.hpp"
+#include "muonflow/optim/rules/muon.hpp"
+#include "muonflow/optim/rules/pion.hpp"
+#include "muonflow/optim/rules/soap.hpp"
 #include "muonflow/optim/shape_scale.hpp"
+#include "tests/optim/audit/enrolled_wrong.hpp"
 
 namespace muonflow::optim::wrong {
-
-constexpr RuleInfo named(RuleInfo info, std::string_view name) {
-  info.name = name;
-  return info;
-}
-
-// Fault::step(rule, at, state, D) in place of rule.step(at, state, D).
-template <class Base, class Fault>
-struct Wrong {
-  static constexpr RuleInfo info = named(Base::info, Fault::kName);
-  using Options = typename Base::Options;
-  Options options;
-  template <class T>
-  using State = typename Base::template State<T>;
-  template <class T>
-  void start(const StartContext<T>& at, State<T>& state) const {
-    if constexpr (requires { Base{options}.start(at, state); }) Base{options}.start(at, state);
-  }
-  template <class T>
-  StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
-    return Fault::step(Base{options}, at, state, D);
-  }
-};
 
 template <class T>
 StepContext<T> with(const StepContext<T>& at, const ConstMatrixRef<T>& G) {
