@@ -15,7 +15,7 @@
 #include "muonflow/core/file.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -110,4 +110,4 @@ void print_to_pdf(const std::string& chromium, const fs::path& page, const fs::p
   open_page(chromium, page, {}, {"--no-pdf-header-footer", "--print-to-pdf=" + pdf.string()});
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

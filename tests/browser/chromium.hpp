@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 // The program on PATH (chromium, chromium-browser or google-chrome); no value: not installed.
 std::optional<std::string> find_chromium();
@@ -27,4 +27,4 @@ void screenshot(const std::string& chromium, const std::filesystem::path& page, 
 void print_to_pdf(const std::string& chromium, const std::filesystem::path& page,
                   const std::filesystem::path& pdf);
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

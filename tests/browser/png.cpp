@@ -8,7 +8,7 @@
 
 #include "muonflow/core/file.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 namespace {
 
 std::uint32_t big_endian(std::string_view bytes, std::size_t at) {
@@ -78,4 +78,4 @@ Image read_png(const std::filesystem::path& path) {
   return image;
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

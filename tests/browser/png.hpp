@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <vector>
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 struct Image {
   std::size_t width = 0, height = 0;
@@ -22,4 +22,4 @@ struct Image {
 // Throws std::runtime_error for anything else. (PNG specification, W3C, sections 5 and 9.)
 Image read_png(const std::filesystem::path& path);
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

@@ -8,7 +8,7 @@
 #include "muonflow/core/file.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 namespace {
 
 void put(std::string& out, std::uint32_t value) {
@@ -61,4 +61,4 @@ TEST(Png, RefusesOtherFiles) {
 }
 
 }  // namespace
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

@@ -17,9 +17,9 @@
 namespace muonflow::report {
 namespace {
 
-using testing::embedded_json;
-using testing::Image;
-using testing::View;
+using test::embedded_json;
+using test::Image;
+using test::View;
 
 // Hears of errors and refused requests from the first script on.
 constexpr std::string_view kListener =
@@ -75,15 +75,15 @@ int count_near(const Image& image, const Json& box, const std::array<int, 3>& co
 class ReportPage : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    chromium_ = testing::find_chromium();
+    chromium_ = test::find_chromium();
     if (!chromium_) return;
-    folder_ = new testing::TemporaryFolder;
-    testing::write_training_run(*folder_ / "muon");
-    testing::write_training_run(*folder_ / "adamw",
-                                {.rule = "adamw", .lr = 0.003, .floor = 1.6, .seed = 2});
-    testing::write_training_run(*folder_ / "a-run-with-quite-a-long-name-for-a-narrow-screen",
-                                {.rule = "sgd", .lr = 0.1, .floor = 1.8, .seed = 3});
-    testing::write_flow_run(*folder_ / "flow");
+    folder_ = new test::TemporaryFolder;
+    test::write_training_run(*folder_ / "muon");
+    test::write_training_run(*folder_ / "adamw",
+                             {.rule = "adamw", .lr = 0.003, .floor = 1.6, .seed = 2});
+    test::write_training_run(*folder_ / "a-run-with-quite-a-long-name-for-a-narrow-screen",
+                             {.rule = "sgd", .lr = 0.1, .floor = 1.8, .seed = 3});
+    test::write_flow_run(*folder_ / "flow");
     std::vector<record::RunReader> readers;
     for (const char* name :
          {"muon", "adamw", "a-run-with-quite-a-long-name-for-a-narrow-screen", "flow"}) {
@@ -102,7 +102,7 @@ class ReportPage : public ::testing::Test {
   }
 
   static Json probe(const View& view) {
-    const auto page = testing::dump_dom(*chromium_, *folder_ / "probed.html", view);
+    const auto page = test::dump_dom(*chromium_, *folder_ / "probed.html", view);
     return embedded_json(page, "probe");
   }
 
@@ -116,7 +116,7 @@ class ReportPage : public ::testing::Test {
                        "document.getElementById('probe').textContent = e.data; });</script>"
                        "</body></html>";
     write_file(*folder_ / "frame.html", frame);
-    return embedded_json(testing::dump_dom(*chromium_, *folder_ / "frame.html", {}), "probe");
+    return embedded_json(test::dump_dom(*chromium_, *folder_ / "frame.html", {}), "probe");
   }
 
   static void expect_whole(const Json& found, const View& view) {
@@ -151,7 +151,7 @@ class ReportPage : public ::testing::Test {
   }
 
   static inline std::optional<std::string> chromium_;
-  static inline testing::TemporaryFolder* folder_ = nullptr;
+  static inline test::TemporaryFolder* folder_ = nullptr;
 };
 
 TEST_F(ReportPage, OnAWideLightScreen) {
@@ -211,8 +211,8 @@ TEST_F(ReportPage, PixelsShowEveryRun) {
     ASSERT_EQ(loss["id"], "training-loss");
     View tall = view;
     tall.height = static_cast<int>(loss["top"].get<double>() + loss["height"].get<double>()) + 10;
-    testing::screenshot(*chromium_, *folder_ / "page.html", tall, *folder_ / "page.png");
-    const auto image = testing::read_png(*folder_ / "page.png");
+    test::screenshot(*chromium_, *folder_ / "page.html", tall, *folder_ / "page.png");
+    const auto image = test::read_png(*folder_ / "page.png");
     ASSERT_EQ(image.width, 1200U);
     EXPECT_EQ(image.at(2, 2), parse_colour(found["colours"]["ground"]));
     for (int run = 0; run < 3; ++run) {
@@ -232,7 +232,7 @@ TEST_F(ReportPage, ProbeSeesTrouble) {
               "<script>throw new Error('deliberate');</script>");
   write_file(*folder_ / "trouble.html", page);
   const auto found =
-      embedded_json(testing::dump_dom(*chromium_, *folder_ / "trouble.html", {}), "probe");
+      embedded_json(test::dump_dom(*chromium_, *folder_ / "trouble.html", {}), "probe");
   const auto errors = found["errors"].dump();
   EXPECT_NE(errors.find("deliberate"), std::string::npos) << errors;
   EXPECT_NE(errors.find("img-src https://example.invalid"), std::string::npos) << errors;
@@ -242,7 +242,7 @@ TEST_F(ReportPage, ProbeSeesTrouble) {
 }
 
 TEST_F(ReportPage, Prints) {
-  testing::print_to_pdf(*chromium_, *folder_ / "page.html", *folder_ / "page.pdf");
+  test::print_to_pdf(*chromium_, *folder_ / "page.html", *folder_ / "page.pdf");
   const auto pdf = read_text_file(*folder_ / "page.pdf");
   EXPECT_EQ(pdf.substr(0, 5), "%PDF-");
   // Ten charts as pictures at twice the screen's resolution do not fit into less.
@@ -254,7 +254,7 @@ TEST_F(ReportPage, OpensWithoutAnyNumbers) {
   const std::vector<record::RunReader> readers{record::RunReader::open(*folder_ / "empty")};
   write_file(*folder_ / "empty.html", with_probe(render(readers)));
   const auto found =
-      embedded_json(testing::dump_dom(*chromium_, *folder_ / "empty.html", {}), "probe");
+      embedded_json(test::dump_dom(*chromium_, *folder_ / "empty.html", {}), "probe");
   EXPECT_EQ(found["ready"], "yes");
   EXPECT_EQ(found["errors"], Json::array());
   EXPECT_EQ(found["canvases"], Json::array());

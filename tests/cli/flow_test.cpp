@@ -14,7 +14,7 @@
 namespace muonflow::cli {
 namespace {
 
-constexpr const char* kConfig = R"([objective]
+constexpr const char* kFlowConfig = R"([objective]
 kind = "tanh_ridge"
 features = 5
 [geometry]
@@ -35,7 +35,7 @@ every = 0.1
 
 class FlowCommand : public ProgramTest {
  protected:
-  void SetUp() override { write("flow.toml", kConfig); }
+  void SetUp() override { write("flow.toml", kFlowConfig); }
   Json json(const std::string& name) const { return Json::parse(read_text_file(folder / name)); }
   std::vector<Json> events(const std::string& run, const std::string& kind) const {
     std::vector<Json> all;
@@ -264,7 +264,7 @@ TEST_F(FlowCommand, RefusesToResumeOnOtherData) {
 
 TEST_F(FlowCommand, WrongRequestsAreOneLineWithTheirPlace) {
   const auto with = [&](const std::string& from, const std::string& to) {
-    std::string text = kConfig;
+    std::string text = kFlowConfig;
     text.replace(text.find(from), from.size(), to);
     write("bad.toml", text);
     return run({"flow", "bad.toml", "--out", "run"});

@@ -73,7 +73,7 @@ class ProgramTest : public ::testing::Test {
     write_file(folder / name, text);
   }
 
-  testing::TemporaryFolder folder;
+  test::TemporaryFolder folder;
 };
 
 }  // namespace muonflow::cli

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfig = R"([run]
+constexpr const char* kTrainConfig = R"([run]
 name = "small"
 threads = 1
 [data]
@@ -59,7 +59,7 @@ class TrainCommand : public ProgramTest {
       text += kWords[rng.below(5)];
     }
     write("text.txt", text);
-    write("train.toml", kConfig);
+    write("train.toml", kTrainConfig);
   }
 
   // Lines of a kind in a run's events; 0 where there is no run yet.
@@ -255,9 +255,9 @@ TEST_F(TrainCommand, WrongRequestsAreOneLineAndExitCodeTwo) {
   expect_refusal({"train", "train.toml", "--out", "run"}, 2, "--resume run");
   expect_refusal({"train", "--resume", "run", "--set", "model.n_layer=1"}, 2, "model.n_layer");
   expect_refusal({"train", "--resume", "run", "--out", "other"}, 2, "--out");
-  write("other.toml", std::string(kConfig) + "temperature = 0.5\n");
+  write("other.toml", std::string(kTrainConfig) + "temperature = 0.5\n");
   EXPECT_EQ(run({"train", "other.toml", "--resume", "run"}).code, 0);
-  auto text = std::string(kConfig);
+  auto text = std::string(kTrainConfig);
   text.replace(text.find("n_embd = 16"), 11, "n_embd = 32");
   write("other.toml", text);
   expect_refusal({"train", "other.toml", "--resume", "run"}, 2, "other.toml:9");

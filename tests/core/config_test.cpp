@@ -11,7 +11,7 @@
 namespace muonflow {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 const std::string kText = R"(# a run
 name = "first"
@@ -94,7 +94,7 @@ TEST(Config, SyntaxErrorsNameLineAndColumn) {
 }
 
 TEST(Config, ReadsAFileAndNamesAMissingOne) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "run.toml";
   write_file(path, "a = 1\n");
   EXPECT_EQ(Config::from_file(path).place("a"), path.string() + ":1: a");

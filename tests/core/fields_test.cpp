@@ -16,7 +16,7 @@ struct EnumNames<Colour> {
 
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 struct Wheel {
   double radius = 0.5;

@@ -14,8 +14,8 @@
 namespace muonflow {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 // Files of this process cannot grow past a size while it lives: what a full disk looks like.
 class FileSizeLimit {

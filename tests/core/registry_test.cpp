@@ -36,14 +36,14 @@ TEST(Registry, FindsByExactName) {
 TEST(Registry, SaysWhatWasMeant) {
   const auto registry = tools();
   const auto message =
-      testing::message_of<ConfigError>([&] { (void)registry.at("hamer", "run.toml:3: kind"); });
+      test::message_of<ConfigError>([&] { (void)registry.at("hamer", "run.toml:3: kind"); });
   EXPECT_EQ(message,
             "run.toml:3: kind: unknown tool 'hamer': expected one of hammer, plane, saw (did you "
             "mean 'hammer'?)");
 }
 
 TEST(Registry, GuessesNothingFarAway) {
-  const auto message = testing::message_of<ConfigError>([] { (void)tools().at("screwdriver"); });
+  const auto message = test::message_of<ConfigError>([] { (void)tools().at("screwdriver"); });
   EXPECT_EQ(message, "unknown tool 'screwdriver': expected one of hammer, plane, saw");
 }
 

@@ -12,7 +12,7 @@
 namespace muonflow {
 namespace {
 
-using testing::TemporaryFolder;
+using test::TemporaryFolder;
 
 std::string file_of(const std::string& header, std::size_t data_bytes) {
   std::string file(8, '\0');
@@ -25,7 +25,7 @@ std::string file_of(const std::string& header, std::size_t data_bytes) {
 std::string refusal(const std::string& contents) {
   const TemporaryFolder folder;
   { std::ofstream(folder / "x", std::ios::binary) << contents; }
-  const auto message = testing::message_of<IoError>([&] { (void)read_safetensors(folder / "x"); });
+  const auto message = test::message_of<IoError>([&] { (void)read_safetensors(folder / "x"); });
   const auto prefix = (folder / "x").string() + ": ";
   EXPECT_EQ(message.substr(0, prefix.size()), prefix);
   return message.substr(std::min(prefix.size(), message.size()));
@@ -50,7 +50,7 @@ TEST(HostileSafetensors, HeaderLongerThanTheFileOrTheLimit) {
   const TemporaryFolder folder;
   write_file(folder / "x", huge);
   std::filesystem::resize_file(folder / "x", 200'000'000);  // sparse: takes no room
-  const auto message = testing::message_of<IoError>([&] { (void)read_safetensors(folder / "x"); });
+  const auto message = test::message_of<IoError>([&] { (void)read_safetensors(folder / "x"); });
   EXPECT_NE(message.find("expected a header of at most 100000000 bytes, found 100000001"),
             std::string::npos);
 }

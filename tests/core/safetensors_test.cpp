@@ -12,8 +12,8 @@
 namespace muonflow {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 TensorMap one_of_each() {
   const std::vector<double> reals{1, -0.5, 1e-3, 0, 2, 65504};

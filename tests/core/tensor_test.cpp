@@ -11,7 +11,7 @@
 namespace muonflow {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 template <class T>
 std::span<const T> view(const std::vector<T>& values) {

@@ -11,9 +11,9 @@
 namespace muonflow::data {
 namespace {
 
-using testing::rdb_chunk;
-using testing::TemporaryFolder;
-using testing::xdr_texts;
+using test::rdb_chunk;
+using test::TemporaryFolder;
+using test::xdr_texts;
 
 std::string novels(int count) {
   std::string file;
@@ -35,7 +35,7 @@ TEST(Austen, HoldsOutTheFourthNovel) {
 TEST(Austen, NeedsSixNovels) {
   const TemporaryFolder folder;
   write_file(folder / "Rdata.rdb", novels(5));
-  EXPECT_EQ(testing::message_of<IoError>([&] { (void)austen().decode(folder / "Rdata.rdb"); }),
+  EXPECT_EQ(test::message_of<IoError>([&] { (void)austen().decode(folder / "Rdata.rdb"); }),
             (folder / "Rdata.rdb").string() + ": expected 6 novels, found 5");
 }
 
@@ -43,7 +43,7 @@ TEST(Austen, AnotherTextIsNotTheDataSet) {
   const TemporaryFolder folder;
   write_file(folder / "Rdata.rdb", novels(6));
   const auto message =
-      testing::message_of<DataError>([&] { (void)load("austen", folder / "Rdata.rdb"); });
+      test::message_of<DataError>([&] { (void)load("austen", folder / "Rdata.rdb"); });
   EXPECT_NE(message.find("not the text of data set austen: expected SHA-256 " + austen().digest),
             std::string::npos)
       << message;

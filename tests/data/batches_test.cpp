@@ -14,7 +14,7 @@
 namespace muonflow::data {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 // Byte i is i, so that a token tells its place.
 std::vector<std::uint8_t> counting(std::size_t size) {

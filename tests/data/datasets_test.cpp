@@ -11,8 +11,8 @@
 namespace muonflow::data {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 // A data set whose file is its text, split in the middle.
 DatasetEntry toy() {

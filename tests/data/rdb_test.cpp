@@ -13,9 +13,9 @@
 namespace muonflow::data {
 namespace {
 
-using testing::rdb_chunk;
-using testing::TemporaryFolder;
-using testing::xdr_texts;
+using test::rdb_chunk;
+using test::TemporaryFolder;
+using test::xdr_texts;
 
 std::vector<std::string> read(const std::string& contents) {
   const TemporaryFolder folder;
@@ -26,7 +26,7 @@ std::vector<std::string> read(const std::string& contents) {
 std::string refusal(const std::string& contents) {
   const TemporaryFolder folder;
   { std::ofstream(folder / "x", std::ios::binary) << contents; }
-  const auto message = testing::message_of<IoError>([&] { (void)read_rdb_texts(folder / "x"); });
+  const auto message = test::message_of<IoError>([&] { (void)read_rdb_texts(folder / "x"); });
   const auto prefix = (folder / "x").string() + ": not a data file of texts: ";
   EXPECT_EQ(message.substr(0, prefix.size()), prefix);
   return message.substr(std::min(prefix.size(), message.size()));
@@ -95,7 +95,7 @@ TEST(Rdb, RefusesCutObjects) {
 }
 
 TEST(Rdb, NamesAMissingFile) {
-  EXPECT_EQ(testing::message_of<IoError>([] { (void)read_rdb_texts("/no/such.rdb"); }),
+  EXPECT_EQ(test::message_of<IoError>([] { (void)read_rdb_texts("/no/such.rdb"); }),
             "/no/such.rdb: cannot be read: No such file or directory");
 }
 

@@ -13,8 +13,8 @@
 namespace muonflow::data {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 TEST(Samples, EveryEntrySaysWhatItIs) {
   for (const auto& entry : sample_sets().all()) {

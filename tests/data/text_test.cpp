@@ -11,8 +11,8 @@
 namespace muonflow::data {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 inline void append_word(std::string& bytes, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
@@ -48,4 +48,4 @@ inline std::string rdb_chunk(const std::string& object) {
   return chunk + packed;
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

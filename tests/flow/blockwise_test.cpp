@@ -100,7 +100,7 @@ TEST(Blockwise, StartsFromTensorsByBlock) {
   EXPECT_TRUE(data.initial->contains("W/router"));
   const auto read = make_problem<double>(options, data);
   EXPECT_TRUE(read.state.W == drawn.state.W);
-  const auto wrong = testing::message_of<ShapeError>(
+  const auto wrong = test::message_of<ShapeError>(
       [&] { make_problem<double>(options_of(kBlocks, {"particles.shape=[2,4]"}), data); });
   EXPECT_EQ(wrong,
             "particles.shape: expected 6 particles of in 3x4 + out 2x3 + router "
@@ -111,7 +111,7 @@ TEST(Blockwise, StartsFromTensorsByBlock) {
 
 TEST(Blockwise, RefusesATableForABlockThatIsNotThere) {
   const auto unknown = [](const std::string& text, const std::vector<std::string>& sets) {
-    return testing::message_of<ConfigError>([&] { make_problem<double>(options_of(text, sets)); });
+    return test::message_of<ConfigError>([&] { make_problem<double>(options_of(text, sets)); });
   };
   EXPECT_EQ(unknown(kBlocks, {"geometry.routr.weight=2"}),
             "geometry.routr: no such block: expected one of in, out, router");

@@ -12,7 +12,7 @@
 namespace muonflow::flow {
 namespace {
 
-struct Case {
+struct ConstantCase {
   std::string name;
   RiskKind risk;
   std::vector<std::string> sets{};
@@ -23,11 +23,11 @@ struct Case {
     std::replace(text.begin(), text.end(), '.', '_');
     return text;
   }
-  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.label(); }
+  friend void PrintTo(const ConstantCase& one, std::ostream* out) { *out << one.label(); }
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<ConstantCase> constant_cases() {
+  std::vector<ConstantCase> all;
   for (const auto& entry : objectives().all()) {
     for (const auto risk : entry.info.risks) all.push_back({entry.name, risk});
   }
@@ -41,7 +41,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-class EveryConstant : public ::testing::TestWithParam<Case> {
+class EveryConstant : public ::testing::TestWithParam<ConstantCase> {
  protected:
   static constexpr Index kParticles = 6;
   Problem<double> problem = make();
@@ -149,7 +149,7 @@ TEST_P(EveryConstant, HoldsOnSamples) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryConstant, ::testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Registry, EveryConstant, ::testing::ValuesIn(constant_cases()),
                          [](const auto& tested) { return tested.param.label(); });
 
 TEST(Constants, WhatIsDeclared) {

@@ -452,7 +452,7 @@ TEST(Leapfrog, ContractsPhaseVolumeExactly) {
 }
 
 TEST(Integrators, UnknownNameIsAnsweredWithTheNearest) {
-  const auto message = testing::message_of<ConfigError>([] { integrators().at("leapfrgo"); });
+  const auto message = test::message_of<ConfigError>([] { integrators().at("leapfrgo"); });
   EXPECT_NE(message.find("did you mean 'leapfrog'"), std::string::npos) << message;
 }
 

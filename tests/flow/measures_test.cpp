@@ -13,12 +13,6 @@ namespace {
 
 const std::string kParticles = "particles.shape = [3, 4]\nparticles.count = 5";
 
-double force_value(const Problem<double>& problem, Matrix<double>& G) {
-  double J = 0;
-  EXPECT_TRUE(problem.system.force(problem.state.W, G, J).ok());
-  return J;
-}
-
 // 1/2 MMD^2 by its double sums over the kernel.
 TEST(Mmd, IsTheDiscrepancyOfItsKernel) {
   const auto options = options_of(kParticles, {"objective.kind=mmd", "objective.atoms=7"});

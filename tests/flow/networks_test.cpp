@@ -23,12 +23,6 @@ Matrix<double> matrix_of(const TensorMap& data, const std::string& name) {
   return Eigen::Map<const Matrix<double>>(values.data(), tensor.count() / cols, cols);
 }
 
-double force_value(const Problem<double>& problem, Matrix<double>& G) {
-  double J = 0;
-  EXPECT_TRUE(problem.system.force(problem.state.W, G, J).ok());
-  return J;
-}
-
 // J by loops, from the definition, for the softmax gate and the squared risk.
 TEST(Moe, IsWhatItsEquationSays) {
   const auto options = options_of("particles.shape = [3, 4]\nparticles.count = 5",
@@ -169,7 +163,7 @@ TEST_P(EveryNetwork, RefusesDataThatDoesNotFit) {
   data.objective_place = "data.safetensors";
   const auto refusal = [&](TensorMap tensors) {
     data.objective = std::move(tensors);
-    return testing::message_of<Error>([&] { network(sets, data); });
+    return test::message_of<Error>([&] { network(sets, data); });
   };
   const auto X = make_tensor<double>({2, 4}, x), Y = make_tensor<double>({2, 2}, y);
   EXPECT_EQ(refusal({{"X", X}}),
@@ -200,12 +194,12 @@ TEST(AttentionHeads, TakesSequencesFromTensors) {
                                       "objective.risk=cross_entropy"};
   EXPECT_EQ(network(sets, data).system.objective().features(), 18);
   (*data.objective)["X"] = make_tensor<double>({6, 4}, x);
-  EXPECT_EQ(testing::message_of<ShapeError>([&] { network(sets, data); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] { network(sets, data); }),
             "data, tensor X: expected X [sequences, tokens, 4], found [6, 4]");
 }
 
 TEST(TwoLayer, ADataSetThatWasNotLoadedIsNotReplacedByADraw) {
-  EXPECT_EQ(testing::message_of<ConfigError>([] {
+  EXPECT_EQ(test::message_of<ConfigError>([] {
               network({"objective.kind=two_layer", "objective.dataset=fashion_mnist"});
             }),
             "objective.dataset: data set 'fashion_mnist' has not been loaded (hand its tensors "

@@ -16,7 +16,7 @@ namespace muonflow::flow {
 namespace {
 
 // Every objective with every risk that it has, and with options that change its features.
-struct Case {
+struct ObjectiveCase {
   std::string name;
   RiskKind risk;
   std::vector<std::string> sets{};
@@ -26,10 +26,10 @@ struct Case {
     for (const auto& set : sets) text += "_" + set.substr(set.find('=') + 1);
     return text;
   }
-  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.label(); }
+  friend void PrintTo(const ObjectiveCase& one, std::ostream* out) { *out << one.label(); }
 };
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<ObjectiveCase> objective_cases() {
+  std::vector<ObjectiveCase> all;
   for (const auto& entry : objectives().all()) {
     for (const auto risk : entry.info.risks) {
       all.push_back({entry.name, risk});
@@ -49,7 +49,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-class EveryObjective : public ::testing::TestWithParam<Case> {
+class EveryObjective : public ::testing::TestWithParam<ObjectiveCase> {
  protected:
   template <class T>
   Problem<T> problem(std::int64_t particles) const {
@@ -147,7 +147,7 @@ TEST_P(EveryObjective, InfimumIsALowerBound) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, ::testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, ::testing::ValuesIn(objective_cases()),
                          [](const auto& entry) {
                            auto label = entry.param.label();
                            std::replace(label.begin(), label.end(), '.', '_');
@@ -156,14 +156,14 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryObjective, ::testing::ValuesIn(cases()),
 
 TEST(Objectives, RefuseARiskTheyDoNotHave) {
   const Json table = {{"kind", "quadratic"}, {"risk", "squared"}};
-  EXPECT_EQ(testing::message_of<ConfigError>([&] { objectives().at("quadratic").read(table, {}); }),
+  EXPECT_EQ(test::message_of<ConfigError>([&] { objectives().at("quadratic").read(table, {}); }),
             "objective.risk: objective 'quadratic' has no risk 'squared': expected one of linear");
 }
 
 TEST(Objectives, RefuseUnknownKeysWithTheNearest) {
   const Json table = {{"kind", "tanh_ridge"}, {"feature", 4}};
   const auto message =
-      testing::message_of<ConfigError>([&] { objectives().at("tanh_ridge").read(table, {}); });
+      test::message_of<ConfigError>([&] { objectives().at("tanh_ridge").read(table, {}); });
   EXPECT_NE(message.find("did you mean 'features'"), std::string::npos) << message;
 }
 

@@ -41,7 +41,7 @@ struct Bad {
 class BadOptions : public ::testing::TestWithParam<Bad> {};
 
 TEST_P(BadOptions, OneLineWithFileAndLine) {
-  const auto message = testing::message_of<ConfigError>([] { options_of(GetParam().text); });
+  const auto message = test::message_of<ConfigError>([] { options_of(GetParam().text); });
   EXPECT_EQ(message.rfind("test.toml:2", 0), 0u) << message;
   for (const auto& part : GetParam().says) {
     EXPECT_NE(message.find(part), std::string::npos) << message << " lacks " << part;

@@ -61,6 +61,13 @@ struct Finished : Observer<T> {
   }
 };
 
+// J at the state that the problem starts from; writes its gradient.
+inline double force_value(const Problem<double>& problem, Matrix<double>& G) {
+  double J = 0;
+  EXPECT_TRUE(problem.system.force(problem.state.W, G, J).ok());
+  return J;
+}
+
 // Slope of log(error) over log(h) through the points.
 inline double slope_of(const std::vector<double>& h, const std::vector<double>& error) {
   double mx = 0, my = 0, xx = 0, xy = 0;

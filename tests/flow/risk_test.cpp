@@ -9,25 +9,26 @@
 namespace muonflow::flow {
 namespace {
 
-struct Case {
+struct RiskCase {
   std::string name;
   RiskKind kind;
   std::vector<double> targets;
   RiskForm form{};
 
-  friend void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+  friend void PrintTo(const RiskCase& one, std::ostream* out) { *out << one.name; }
 };
 
 const std::vector<double> kSigns{1, -1, 1, -1, -1, 1};
 const std::vector<double> kProbabilities{0.2, 0.5, 0.3, 0, 1, 0};
 
-std::vector<Case> cases() {
-  std::vector<Case> all{{"squared", RiskKind::squared, kSigns},
-                        {"logistic", RiskKind::logistic, kSigns},
-                        {"linear", RiskKind::linear, kSigns},
-                        {"cross_entropy", RiskKind::cross_entropy, kProbabilities, {.classes = 3}},
-                        {"weighted", RiskKind::logistic, kSigns, {.weight = 0.25}}};
-  for (auto one : std::vector<Case>(all.begin(), all.begin() + 4)) {
+std::vector<RiskCase> risk_cases() {
+  std::vector<RiskCase> all{
+      {"squared", RiskKind::squared, kSigns},
+      {"logistic", RiskKind::logistic, kSigns},
+      {"linear", RiskKind::linear, kSigns},
+      {"cross_entropy", RiskKind::cross_entropy, kProbabilities, {.classes = 3}},
+      {"weighted", RiskKind::logistic, kSigns, {.weight = 0.25}}};
+  for (auto one : std::vector<RiskCase>(all.begin(), all.begin() + 4)) {
     one.name += "_quotient";
     one.form = {.classes = 3, .weight = 0.5, .quotient = true};
     all.push_back(one);
@@ -35,7 +36,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-class EveryRisk : public ::testing::TestWithParam<Case> {};
+class EveryRisk : public ::testing::TestWithParam<RiskCase> {};
 
 TEST_P(EveryRisk, GradientIsTheDifferenceQuotient) {
   const Risk risk(GetParam().kind, GetParam().targets, "test", GetParam().form);
@@ -65,7 +66,7 @@ TEST_P(EveryRisk, InfimumIsALowerBound) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, EveryRisk, ::testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryRisk, ::testing::ValuesIn(risk_cases()),
                          [](const auto& tested) { return tested.param.name; });
 
 TEST(Risk, ValuesByHand) {

@@ -12,8 +12,7 @@ namespace {
 
 template <class Kind>
 std::string message_of(const TensorMap& tensors, const Layout& layout) {
-  return testing::message_of<Kind>(
-      [&] { state_from<double>(tensors, layout, "start.safetensors"); });
+  return test::message_of<Kind>([&] { state_from<double>(tensors, layout, "start.safetensors"); });
 }
 
 TEST(DrawState, AParticleDependsOnItsIndexAlone) {

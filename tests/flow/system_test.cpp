@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryGeometry, ::testing::ValuesIn(with_poten
 
 // Kaon's map is no gradient: the inertial flow has no energy under it, the momentum-free one has.
 TEST(System, AGeometryWithoutPotentialIsForMomentumFreeDynamics) {
-  EXPECT_EQ(testing::message_of<ConfigError>([] { with_geometry("chaotic"); }),
+  EXPECT_EQ(test::message_of<ConfigError>([] { with_geometry("chaotic"); }),
             "geometry.kind: geometry 'chaotic' has no potential, so the inertial flow would have "
             "no energy (use dynamics.kind = \"momentum_free\")");
   auto problem = make_problem<double>(

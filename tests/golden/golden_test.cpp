@@ -10,19 +10,12 @@
 #include "muonflow/core/safetensors.hpp"
 #include "muonflow/optim/replay.hpp"
 #include "muonflow/optim/rule_registry.hpp"
+#include "tests/golden/recorded.hpp"
 
 namespace muonflow::optim {
 namespace {
 
-const std::string kFolder = std::string(MUONFLOW_TEST_DATA) + "/golden/";
-
 Json manifest() { return Json::parse(read_text_file(kFolder + "manifest.json")); }
-
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum);
-}
 
 // max over parameters and steps of |w_T - ref_T|_F / max(|ref_T - w_0|_F, 0.01 |ref_last - w_0|_F),
 // the error that the manifest's tolerances are for.

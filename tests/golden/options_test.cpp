@@ -11,19 +11,12 @@
 #include "muonflow/core/safetensors.hpp"
 #include "muonflow/optim/replay.hpp"
 #include "muonflow/optim/rule_registry.hpp"
+#include "tests/golden/recorded.hpp"
 
 namespace muonflow::optim {
 namespace {
 
-const std::string kFolder = std::string(MUONFLOW_TEST_DATA) + "/golden/";
-
 Json cases() { return Json::parse(read_text_file(kFolder + "options.json")); }
-
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum);
-}
 
 // The tensors of a case, as replay takes them; dion begins with a basis of its own.
 TensorMap input_of(const Json& item, const TensorMap& all, std::int64_t steps) {

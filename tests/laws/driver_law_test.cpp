@@ -8,26 +8,14 @@ namespace {
 
 class DriverLaw : public RuleLaw {};
 
-constexpr double kDecay = 0.1;
-
-// Steps [from, to) with the gradients of each.
-template <class T>
-void run(Optimizer<T>& optimizer, Tensors<T>& tensors, std::int64_t from, std::int64_t to) {
-  for (std::int64_t t = from; t < to; ++t) {
-    tensors.set_gradients(t);
-    const auto report = optimizer.step(1.0 / static_cast<double>(1 + t));
-    ASSERT_TRUE(report.outcome.ok()) << report.tensor;
-  }
-}
-
 template <class T>
 void missing_gradient(const RuleEntry& entry) {
   auto with = some_tensors<T>(entry);
   auto without = some_tensors<T>(entry);
   Optimizer<T> a(with.parameters(), only(entry, kDecay), kSeed);
   Optimizer<T> b(without.parameters(), only(entry, kDecay), kSeed);
-  run(a, with, 0, 2);
-  run(b, without, 0, 2);
+  advance(a, with, 0, 2);
+  advance(b, without, 0, 2);
   const auto weights = without.weight_values(0);
   const auto state = b.state_of("wide");
   with.set_gradients(2);
@@ -48,7 +36,7 @@ void missing_gradient(const RuleEntry& entry) {
   b.parameters()[0].gradient = gradient;
   auto fresh = some_tensors<T>(entry);
   Optimizer<T> c(fresh.parameters(), only(entry, kDecay), kSeed);
-  run(c, fresh, 0, 2);
+  advance(c, fresh, 0, 2);
   without.set_gradients(3);
   fresh.set_gradients(3);
   ASSERT_TRUE(b.step().outcome.ok());
@@ -64,7 +52,7 @@ template <class T>
 void nan_gradient(const RuleEntry& entry, T poison) {
   auto tensors = some_tensors<T>(entry);
   Optimizer<T> optimizer(tensors.parameters(), only(entry, kDecay), kSeed);
-  run(optimizer, tensors, 0, 2);
+  advance(optimizer, tensors, 0, 2);
   const auto weights = tensors.all_weights();
   const auto state = optimizer.state();
   tensors.set_gradients(2);
@@ -91,8 +79,8 @@ void nan_gradient_of_a_tensor(const RuleEntry& entry) {
   options.non_finite = NonFinite::tensor;
   Optimizer<T> optimizer(tensors.parameters(), options, kSeed);
   Optimizer<T> healthy(others.parameters(), options, kSeed);
-  run(optimizer, tensors, 0, 2);
-  run(healthy, others, 0, 3);
+  advance(optimizer, tensors, 0, 2);
+  advance(healthy, others, 0, 3);
   const auto weights = tensors.weight_values(3);
   const auto state = optimizer.state_of("row");
   tensors.set_gradients(2);
@@ -118,18 +106,18 @@ void resume(const RuleEntry& entry) {
   auto straight = some_tensors<T>(entry);
   auto halted = some_tensors<T>(entry);
   Optimizer<T> a(straight.parameters(), only(entry, kDecay), kSeed);
-  run(a, straight, 0, 7);
+  advance(a, straight, 0, 7);
   TensorMap saved;
   {
     Optimizer<T> b(halted.parameters(), only(entry, kDecay), kSeed);
-    run(b, halted, 0, 4);
+    advance(b, halted, 0, 4);
     saved = b.state();
   }
   Optimizer<T> c(halted.parameters(), only(entry, kDecay), kSeed);
   c.load_state(saved, "saved");
   EXPECT_EQ(c.steps(), 4);
   EXPECT_TRUE(same_bits(c.state(), saved));
-  run(c, halted, 4, 7);
+  advance(c, halted, 4, 7);
   EXPECT_TRUE(same_bits(straight.all_weights(), halted.all_weights()));
   EXPECT_TRUE(same_bits(a.state(), c.state()));
 }
@@ -149,7 +137,7 @@ void threads_agree(const RuleEntry& entry) {
     tensors.add("large", {96, 160});  // it outlasts all the others: the whole pool works on it
     if (entry.info.takes == Takes::tensors) tensors.add("many parts", {1000, 100});
     Optimizer<T> optimizer(tensors.parameters(), only(entry, kDecay), kSeed);
-    run(optimizer, tensors, 0, 3);
+    advance(optimizer, tensors, 0, 3);
     weights.push_back(tensors.all_weights());
     states.push_back(optimizer.state());
   }
@@ -170,8 +158,8 @@ void strides(const RuleEntry& entry) {
   auto apart = some_tensors<T>(entry, 5);
   Optimizer<T> a(near.parameters(), only(entry, kDecay), kSeed);
   Optimizer<T> b(apart.parameters(), only(entry, kDecay), kSeed);
-  run(a, near, 0, 3);
-  run(b, apart, 0, 3);
+  advance(a, near, 0, 3);
+  advance(b, apart, 0, 3);
   EXPECT_TRUE(same_bits(near.all_weights(), apart.all_weights()));
   EXPECT_TRUE(same_bits(a.state(), b.state()));
   EXPECT_EQ(apart.weights(0)[20], T(0)) << "the padding after the first row was written";
@@ -187,7 +175,7 @@ void stack(const RuleEntry& entry) {
   Tensors<T> together;
   together.add("stack", {3, 6, 10});
   Optimizer<T> a(together.parameters(), only(entry, kDecay), kSeed);
-  run(a, together, 0, 3);
+  advance(a, together, 0, 3);
   const auto all = together.weight_values(0);
   for (std::size_t k = 0; k < 3; ++k) {
     Tensors<T> start;

@@ -20,6 +20,7 @@
 namespace muonflow::optim::laws {
 
 inline constexpr std::uint64_t kSeed = 20260523;
+inline constexpr double kDecay = 0.1;  // where weights decay
 
 template <class T>
 Matrix<T> random_matrix(Index rows, Index cols, std::uint64_t stream, double scale = 1) {
@@ -122,6 +123,16 @@ Tensors<T> some_tensors(const RuleEntry& entry, Index padding = 0) {
     tensors.add("embedding", {150, 160}, Role::embedding);
   }
   return tensors;
+}
+
+// Steps [from, to) with the gradients of each, the schedule moving.
+template <class T>
+void advance(Optimizer<T>& optimizer, Tensors<T>& tensors, std::int64_t from, std::int64_t to) {
+  for (std::int64_t t = from; t < to; ++t) {
+    tensors.set_gradients(t);
+    const auto report = optimizer.step(1.0 / static_cast<double>(1 + t));
+    ASSERT_TRUE(report.outcome.ok()) << report.tensor;
+  }
 }
 
 // The rule alone, with its defaults, for every tensor.

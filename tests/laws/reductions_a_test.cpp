@@ -103,13 +103,13 @@ void expect_same(const Matrices& a, const Matrices& b, double tolerance = kRound
 
 double nuclear(const Matrix<double>& a) { return linalg::singular_values<double>(a).sum(); }
 
-constexpr std::array<std::pair<Index, Index>, 4> kShapes{{{9, 6}, {6, 9}, {7, 7}, {1, 8}}};
+constexpr std::array<std::pair<Index, Index>, 4> kRecipeShapes{{{9, 6}, {6, 9}, {7, 7}, {1, 8}}};
 
 // Muon over all its options, its steps written out; the polar factor itself is the kernel's, which
 // has its own tests.
 TEST(MuonReduction, EveryOptionIsItsEquation) {
   linalg::Workspace<double> workspace;
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 3, 1e-3);
     for (const auto method : EnumNames<linalg::PolarMethod>::names) {
       for (int choice = 0; choice < 8; ++choice) {
@@ -139,7 +139,7 @@ TEST(MuonReduction, EveryOptionIsItsEquation) {
 }
 
 TEST(ScionReduction, SpectralUnconstrainedIsMuonUpToScale) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 5);
     expect_same(weights_of({.rule = "scion", .options = {{"radius", 3}}, .lr = 0.1}, G),
                 weights_of({.rule = "muon",
@@ -152,7 +152,7 @@ TEST(ScionReduction, SpectralUnconstrainedIsMuonUpToScale) {
 
 // Staying in a ball of radius r is weight decay by 1 / r.
 TEST(ScionReduction, ConstrainedIsWeightDecay) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 5);
     expect_same(weights_of({.rule = "scion", .options = {{"radius", 4}, {"constrained", true}}}, G),
                 weights_of({.rule = "muon",
@@ -178,7 +178,7 @@ TEST(ScionReduction, FurtherDecayActsBeforeTheStep) {
 // The point of the ball that the conditional gradient steps to: in the ball, and of all its points
 // the one that goes along with M most, <M, D> = dual norm of M.
 TEST(ScionReduction, EachNormHasItsBall) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 1);
     const auto rows = static_cast<double>(m), cols = static_cast<double>(n);
     const Matrix<double> M = 0.1 * G[0];
@@ -235,7 +235,7 @@ TEST(SignReductions, WithoutMemoryAllSignRulesAreOne) {
 
 TEST(NormalizedSgdReduction, StepsHaveUnitLengthWhateverTheScale) {
   const Recipe recipe{.rule = "normalized_sgd", .options = {{"momentum", 0.8}, {"eps", 0}}};
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto steps = steps_of(recipe, gradients(m, n, 6));
     for (const auto& step : steps) EXPECT_NEAR(step.norm(), 0.1, kRounding);
     for (const double scale : {1e-3, 1e3}) {
@@ -257,7 +257,7 @@ TEST(NormalizedSgdReduction, IsMuonOnAVector) {
 }
 
 TEST(PolarGradReduction, IsTheNuclearNormTimesMuon) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 5);
     const auto found = steps_of({.rule = "polargrad"}, G);
     auto expected = steps_of({.rule = "muon",
@@ -291,7 +291,7 @@ TEST(EfMuonReduction, TheFirstStepIsPolarGradOverTheRank) {
 // W_t - E_t = W_0 - sum of lr M: what is not applied is remembered, nothing else happens. And the
 // size of what is remembered is what the theory says, a contraction by 1 - 1 / rank or better.
 TEST(EfMuonReduction, TheVirtualIterateIsMomentumSgd) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     Walk walk({.rule = "ef_muon",
                .lr = 0.5,
                .schedule = [](std::int64_t t) { return 1 / std::sqrt(1.0 + double(t)); }},
@@ -418,7 +418,7 @@ TEST(DionReduction, KeepsWhatItDoesNotApply) {
 }
 
 TEST(NorMuonReduction, KeepsTheNormAndEvensTheRows) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 5);
     const auto found = steps_of({.rule = "normuon"}, G);
     const auto muon = steps_of({.rule = "muon"}, G);
@@ -433,7 +433,7 @@ TEST(NorMuonReduction, KeepsTheNormAndEvensTheRows) {
 }
 
 TEST(AdaMuonReduction, EveryStepHasTheSizeOfAdam) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     for (const bool sign : {true, false}) {
       const auto steps = steps_of({.rule = "adamuon", .options = {{"sign_input", sign}}, .lr = 1},
                                   gradients(m, n, 4));
@@ -447,7 +447,7 @@ TEST(AdaMuonReduction, EveryStepHasTheSizeOfAdam) {
 // The first second moment is this step's own, so the first step is the sign of Muon's; with the
 // sign at the input, sizes of the gradient's entries do not matter.
 TEST(AdaMuonReduction, TheFirstStepIsASign) {
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kRecipeShapes) {
     const auto G = gradients(m, n, 1);
     const Recipe adamuon{
         .rule = "adamuon", .options = {{"sign_input", false}, {"eps", 0}}, .lr = 1};

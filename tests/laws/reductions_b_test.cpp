@@ -20,14 +20,14 @@ class ReductionLaw : public testing::Test {};
 using Scalars = testing::Types<float, double>;
 TYPED_TEST_SUITE(ReductionLaw, Scalars);
 
-constexpr std::array<std::pair<Index, Index>, 5> kShapes{
+constexpr std::array<std::pair<Index, Index>, 5> kKernelShapes{
     {{16, 24}, {24, 16}, {12, 12}, {1, 8}, {5, 1}}};
 
 // A rule at work on one matrix: D of each step, or the new weights where that is what it returns.
 template <class T>
-class Walk {
+class KernelWalk {
  public:
-  Walk(const std::string& rule, const Json& options, Index rows, Index cols)
+  KernelWalk(const std::string& rule, const Json& options, Index rows, Index cols)
       : resolved_(resolve_rule(rule, options)),
         kernel_(resolved_.rule->kernel(T{})),
         state_(kernel_->start(rows, cols, rng_)) {}
@@ -80,10 +80,10 @@ double condition(const Matrix<T>& a) {
 
 TYPED_TEST(ReductionLaw, FreonAtOneHalfIsMuonWithTheExactPolarFactor) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kKernelShapes) {
     for (const char* normalization : {"covariant", "schatten", "none"}) {
-      Walk<T> freon("freon", {{"c", 0.5}, {"normalization", normalization}}, m, n);
-      Walk<T> muon("muon", {{"polar", "svd"}}, m, n);
+      KernelWalk<T> freon("freon", {{"c", 0.5}, {"normalization", normalization}}, m, n);
+      KernelWalk<T> muon("muon", {{"polar", "svd"}}, m, n);
       for (std::uint64_t t = 0; t < 3; ++t) {
         const auto G = gradient<T>(m, n, t);
         // The momenta are the same to the bit, and so is what both make of them up to rounding.
@@ -95,11 +95,11 @@ TYPED_TEST(ReductionLaw, FreonAtOneHalfIsMuonWithTheExactPolarFactor) {
 
 TYPED_TEST(ReductionLaw, FreonAtZeroIsNormalizedGradientDescent) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kKernelShapes) {
     const double root = std::sqrt(static_cast<double>(std::min(m, n)));
-    Walk<T> covariant("freon", {{"c", 0}}, m, n);
-    Walk<T> schatten("freon", {{"c", 0}, {"normalization", "schatten"}}, m, n);
-    Walk<T> none("freon", {{"c", 0}, {"normalization", "none"}}, m, n);
+    KernelWalk<T> covariant("freon", {{"c", 0}}, m, n);
+    KernelWalk<T> schatten("freon", {{"c", 0}, {"normalization", "schatten"}}, m, n);
+    KernelWalk<T> none("freon", {{"c", 0}, {"normalization", "none"}}, m, n);
     Matrix<T> M = Matrix<T>::Zero(m, n);
     for (std::uint64_t t = 0; t < 3; ++t) {
       const auto G = gradient<T>(m, n, t);
@@ -117,7 +117,7 @@ TYPED_TEST(ReductionLaw, FreonAtZeroIsNormalizedGradientDescent) {
 TYPED_TEST(ReductionLaw, FreonAtOneIsTheTransposedPseudoInverse) {
   using T = TypeParam;
   const Matrix<T> G = random_matrix<T>(12, 4, 1) * random_matrix<T>(4, 9, 2);  // rank 4
-  Walk<T> freon("freon", {{"c", 1}, {"momentum", 0}, {"floor", 1e-5}}, 12, 9);
+  KernelWalk<T> freon("freon", {{"c", 1}, {"momentum", 0}, {"floor", 1e-5}}, 12, 9);
   const Matrix<T> D = freon.step(G);
   const Vector<T> s = linalg::singular_values<T>(G);
   const double mean = std::exp(s.head(4).template cast<double>().array().log().mean());
@@ -134,7 +134,8 @@ TEST(Freon, RefusesTheSchattenBallOfExponentZero) {
 TEST(Freon, SchattenDirectionIsSteepest) {
   const auto G = gradient<double>(10, 7, 0);
   for (const double c : {0.1, 0.25, 0.4}) {
-    Walk<double> freon("freon", {{"c", c}, {"momentum", 0}, {"normalization", "schatten"}}, 10, 7);
+    KernelWalk<double> freon("freon", {{"c", c}, {"momentum", 0}, {"normalization", "schatten"}},
+                             10, 7);
     const auto D = freon.step(G);
     const double q = 2 * (1 - c), p = q / (q - 1);
     const auto norm = [](const Matrix<double>& a, double power) {
@@ -151,9 +152,9 @@ TEST(Freon, SchattenDirectionIsSteepest) {
 // The first step is the gradient with columns of equal length.
 TYPED_TEST(ReductionLaw, DasgoFirstEqualizesColumns) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kKernelShapes) {
     const auto G = gradient<T>(m, n, 0);
-    Walk<T> dasgo("dasgo", {{"eps", 0}}, m, n);
+    KernelWalk<T> dasgo("dasgo", {{"eps", 0}}, m, n);
     const Matrix<T> equal = static_cast<T>(0.2 * std::sqrt(static_cast<double>(m))) * G *
                             G.colwise().norm().cwiseInverse().asDiagonal();
     expect_same<T>(dasgo.step(G), equal, 4);
@@ -177,9 +178,9 @@ double gram_condition(const Matrix<T>& a) {
 
 TYPED_TEST(ReductionLaw, AsgoFirstIsThePolarFactor) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kKernelShapes) {
     const auto G = gradient<T>(m, n, 0);
-    Walk<T> asgo("asgo", Json::object(), m, n);
+    KernelWalk<T> asgo("asgo", Json::object(), m, n);
     const double size = 0.2 * std::sqrt(static_cast<double>(std::max(m, n)));
     expect_same<T>(asgo.step(G), static_cast<T>(size) * exact_polar(G), gram_condition(G));
   }
@@ -188,7 +189,7 @@ TYPED_TEST(ReductionLaw, AsgoFirstIsThePolarFactor) {
 // A gradient of low rank: the polar factor of its support, nothing elsewhere.
 TEST(Asgo, TakesThePseudoInverseOfASingularGramMatrix) {
   const Matrix<double> G = random_matrix<double>(9, 3, 1) * random_matrix<double>(3, 14, 2);
-  Walk<double> asgo("asgo", Json::object(), 9, 14);
+  KernelWalk<double> asgo("asgo", Json::object(), 9, 14);
   const double size = 0.2 * std::sqrt(9.0 * 14 / 3);
   expect_same<double>(asgo.step(G), size * exact_polar(G), 1e4);
 }
@@ -204,11 +205,11 @@ Json with(Json options, const Json& more) {
 
 TYPED_TEST(ReductionLaw, ShampooWithoutMemoryIsThePolarFactor) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
-    Walk<T> both("shampoo", kNoMemory, m, n);
+  for (const auto& [m, n] : kKernelShapes) {
+    KernelWalk<T> both("shampoo", kNoMemory, m, n);
     // One side alone takes the whole exponent, and works on the regular Gram matrix only.
-    Walk<T> one("shampoo", with(kNoMemory, {{"k", 0.5}, {"one_sided", m <= n ? "left" : "right"}}),
-                m, n);
+    KernelWalk<T> one(
+        "shampoo", with(kNoMemory, {{"k", 0.5}, {"one_sided", m <= n ? "left" : "right"}}), m, n);
     for (std::uint64_t t = 0; t < 3; ++t) {
       const auto G = gradient<T>(m, n, t);
       expect_same<T>(both.step(G), exact_polar(G), gram_condition(G));
@@ -221,17 +222,18 @@ TYPED_TEST(ReductionLaw, ShampooWithoutMemoryIsThePolarFactor) {
 TEST(Shampoo, WithoutMemoryIsFreonAtTwiceTheExponent) {
   const auto G = gradient<double>(10, 10, 0);
   for (const double k : {0.1, 0.25, 0.3, 0.5}) {
-    Walk<double> shampoo("shampoo", with(kNoMemory, {{"k", k}}), 10, 10);
-    Walk<double> freon("freon", {{"c", 2 * k}, {"momentum", 0}, {"normalization", "none"}}, 10, 10);
+    KernelWalk<double> shampoo("shampoo", with(kNoMemory, {{"k", k}}), 10, 10);
+    KernelWalk<double> freon("freon", {{"c", 2 * k}, {"momentum", 0}, {"normalization", "none"}},
+                             10, 10);
     expect_same<double>(shampoo.step(G), freon.step(G), gram_condition(G));
   }
 }
 
 TYPED_TEST(ReductionLaw, ShampooWithOneGreatBlockIsShampoo) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
-    Walk<T> plain("shampoo", {{"precondition_frequency", 2}}, m, n);
-    Walk<T> blocked("shampoo", {{"precondition_frequency", 2}, {"block_size", 24}}, m, n);
+  for (const auto& [m, n] : kKernelShapes) {
+    KernelWalk<T> plain("shampoo", {{"precondition_frequency", 2}}, m, n);
+    KernelWalk<T> blocked("shampoo", {{"precondition_frequency", 2}, {"block_size", 24}}, m, n);
     for (std::uint64_t t = 0; t < 4; ++t) {
       const auto G = gradient<T>(m, n, t);
       EXPECT_TRUE(plain.step(G) == blocked.step(G));
@@ -244,8 +246,8 @@ TYPED_TEST(ReductionLaw, ShampooInBlocksIsShampooOfEachBlock) {
   using T = TypeParam;
   const Index m = 10, n = 7, b = 4;
   const Json options{{"grafting", "none"}, {"precondition_frequency", 2}};
-  Walk<T> blocked("shampoo", with(options, {{"block_size", b}}), m, n);
-  std::vector<std::unique_ptr<Walk<T>>> parts;
+  KernelWalk<T> blocked("shampoo", with(options, {{"block_size", b}}), m, n);
+  std::vector<std::unique_ptr<KernelWalk<T>>> parts;
   for (std::uint64_t t = 0; t < 4; ++t) {
     const auto G = gradient<T>(m, n, t);
     Matrix<T> expected(m, n);
@@ -253,7 +255,8 @@ TYPED_TEST(ReductionLaw, ShampooInBlocksIsShampooOfEachBlock) {
     for (Index row = 0; row < m; row += b) {
       for (Index col = 0; col < n; col += b, ++part) {
         const Index rows = std::min(b, m - row), cols = std::min(b, n - col);
-        if (t == 0) parts.push_back(std::make_unique<Walk<T>>("shampoo", options, rows, cols));
+        if (t == 0)
+          parts.push_back(std::make_unique<KernelWalk<T>>("shampoo", options, rows, cols));
         expected.block(row, col, rows, cols) = parts[part]->step(G.block(row, col, rows, cols));
       }
     }
@@ -263,10 +266,10 @@ TYPED_TEST(ReductionLaw, ShampooInBlocksIsShampooOfEachBlock) {
 
 TEST(Shampoo, GraftingGivesTheSize) {
   const auto G = gradient<double>(12, 20, 0);
-  Walk<double> none("shampoo", {{"grafting", "none"}}, 12, 20);
+  KernelWalk<double> none("shampoo", {{"grafting", "none"}}, 12, 20);
   const auto D = none.step(G);
-  Walk<double> rms("shampoo", {{"grafting", "rms"}}, 12, 20);
-  Walk<double> adam("shampoo", {{"grafting", "adam"}}, 12, 20);
+  KernelWalk<double> rms("shampoo", {{"grafting", "rms"}}, 12, 20);
+  KernelWalk<double> adam("shampoo", {{"grafting", "adam"}}, 12, 20);
   const double norm = D.norm();
   // Adam's first step is the sign.
   expect_same<double>(rms.step(G), 0.2 * std::sqrt(240.0) / (norm + 1e-8) * D, 4);
@@ -277,7 +280,7 @@ TEST(Shampoo, GraftingGivesTheSize) {
 // Between two computations the roots stay those of the last one.
 TEST(Shampoo, RootsAreKeptBetweenTheirComputations) {
   const Json options{{"grafting", "none"}, {"beta1", 0}, {"precondition_frequency", 3}};
-  Walk<double> shampoo("shampoo", options, 6, 6);
+  KernelWalk<double> shampoo("shampoo", options, 6, 6);
   const auto first = gradient<double>(6, 6, 0);
   const auto D = shampoo.step(first);
   shampoo.step(gradient<double>(6, 6, 1));
@@ -290,8 +293,8 @@ TEST(Shampoo, RootsAreKeptBetweenTheirComputations) {
 
 // With the identity for a basis SOAP is Adam, whose first step is SOAP's second.
 template <class T>
-void soap_is_adam(Walk<T>& soap, Index m, Index n) {
-  Walk<T> adam("adamw", {{"betas", {0.95, 0.95}}, {"eps", 0}}, m, n);
+void soap_is_adam(KernelWalk<T>& soap, Index m, Index n) {
+  KernelWalk<T> adam("adamw", {{"betas", {0.95, 0.95}}, {"eps", 0}}, m, n);
   const auto W = gradient<T>(m, n, 9);
   soap.step(W, gradient<T>(m, n, 0));
   EXPECT_TRUE(soap.skipped());
@@ -315,10 +318,10 @@ class Identities final : public StateVisitor<T> {
 
 TYPED_TEST(ReductionLaw, SoapWithIdentityBasesIsAdam) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
-    Walk<T> without("soap", {{"eps", 0}, {"max_precond_dim", 0}}, m, n);
+  for (const auto& [m, n] : kKernelShapes) {
+    KernelWalk<T> without("soap", {{"eps", 0}, {"max_precond_dim", 0}}, m, n);
     soap_is_adam(without, m, n);
-    Walk<T> given("soap", {{"eps", 0}, {"precondition_frequency", 100}}, m, n);
+    KernelWalk<T> given("soap", {{"eps", 0}, {"precondition_frequency", 100}}, m, n);
     Identities<T> identities(m, n);
     given.kernel().visit(given.state(), identities);
     soap_is_adam(given, m, n);
@@ -330,7 +333,7 @@ TYPED_TEST(ReductionLaw, SoapWithIdentityBasesIsAdam) {
 TYPED_TEST(ReductionLaw, SoapOnAConstantGradientIsThePolarFactor) {
   using T = TypeParam;
   const auto G = gradient<T>(8, 8, 0);
-  Walk<T> soap("soap", {{"eps", 1e-3}, {"precondition_frequency", 2}}, 8, 8);
+  KernelWalk<T> soap("soap", {{"eps", 1e-3}, {"precondition_frequency", 2}}, 8, 8);
   soap.step(G);
   for (int t = 1; t < 5; ++t) {
     const Matrix<T> D = soap.step(G);
@@ -348,7 +351,7 @@ TYPED_TEST(ReductionLaw, SoapOnAConstantGradientIsThePolarFactor) {
 template <class T>
 Matrix<T> turned(const char* retraction, const char* sides, double lr, int steps, Index m,
                  Index n) {
-  Walk<T> pion("pion", {{"retraction", retraction}, {"sides", sides}}, m, n);
+  KernelWalk<T> pion("pion", {{"retraction", retraction}, {"sides", sides}}, m, n);
   Matrix<T> W = gradient<T>(m, n, 90);
   for (int t = 0; t < steps; ++t) {
     W = pion.step(W, gradient<T>(m, n, static_cast<std::uint64_t>(t)), lr);
@@ -363,7 +366,7 @@ double drift(const Matrix<double>& a, const Matrix<double>& b) {
 
 TYPED_TEST(ReductionLaw, PionByRotationsKeepsSingularValues) {
   using T = TypeParam;
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kKernelShapes) {
     for (const char* sides : {"both", "alternating"}) {
       for (const char* retraction : {"cayley", "exp"}) {
         const auto W = gradient<T>(m, n, 90);
@@ -407,7 +410,7 @@ TEST(Pion, RetractionsAgreeToSecondOrder) {
 // is moves: rows stay in the space of the rows of W where the in side rests.
 TEST(Pion, ChangeHasTheAskedSizeAndSide) {
   const double lr = 1e-6;
-  Walk<double> pion("pion", {{"sides", "alternating"}}, 10, 6);
+  KernelWalk<double> pion("pion", {{"sides", "alternating"}}, 10, 6);
   Matrix<double> W = gradient<double>(10, 6, 90);
   for (int t = 0; t < 4; ++t) {
     const Matrix<double> next =
@@ -429,9 +432,9 @@ TEST(Pion, ChangeHasTheAskedSizeAndSide) {
 TYPED_TEST(ReductionLaw, KaonMapsSingularValuesByItsScalarMap) {
   using T = TypeParam;
   const linalg::ChaoticMap map{};
-  for (const auto& [m, n] : kShapes) {
+  for (const auto& [m, n] : kKernelShapes) {
     const auto G = gradient<T>(m, n, 0);
-    Walk<T> kaon("kaon", {{"momentum", 0}, {"nesterov", false}}, m, n);
+    KernelWalk<T> kaon("kaon", {{"momentum", 0}, {"nesterov", false}}, m, n);
     const Matrix<T> D = kaon.step(G);
     if (std::min(m, n) == 1) {
       // A lone singular value is 1 - e after the division by the norm, e from eps and rounding;

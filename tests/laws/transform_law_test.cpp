@@ -15,23 +15,11 @@ class TransformLaw : public RuleLaw {
   bool gives_steps() const { return entry().info.result != Result::weights; }
 };
 
-constexpr double kDecay = 0.1;
-
 template <class T>
 struct Run {
   std::vector<std::vector<T>> weights;
   TensorMap state;
 };
-
-// Steps [from, to), with momentum and schedule moving.
-template <class T>
-void advance(Optimizer<T>& optimizer, Tensors<T>& tensors, std::int64_t from, std::int64_t to) {
-  for (std::int64_t t = from; t < to; ++t) {
-    tensors.set_gradients(t);
-    const auto report = optimizer.step(1.0 / static_cast<double>(1 + t));
-    ASSERT_TRUE(report.outcome.ok()) << report.tensor;
-  }
-}
 
 template <class T>
 Run<T> run(const RuleEntry& entry, const RoutingOptions& options) {
@@ -128,7 +116,7 @@ TEST_P(TransformLaw, AccumulationIsOneStepOnTheMean) {
 }
 
 template <class T>
-void threads_agree(const RuleEntry& entry) {
+void threads_agree_on_everything(const RuleEntry& entry) {
   const int before = threads();
   std::vector<Run<T>> runs;
   for (const int count : {1, 2, 4}) {
@@ -142,12 +130,12 @@ void threads_agree(const RuleEntry& entry) {
   }
 }
 TEST_P(TransformLaw, ThreadsDoNotChangeABit) {
-  threads_agree<float>(entry());
-  threads_agree<double>(entry());
+  threads_agree_on_everything<float>(entry());
+  threads_agree_on_everything<double>(entry());
 }
 
 template <class T>
-void resume(const RuleEntry& entry) {
+void resume_everything(const RuleEntry& entry) {
   const auto options = everything(entry);
   const auto straight = run<T>(entry, options);
   auto halted = some_tensors<T>(entry);
@@ -165,8 +153,8 @@ void resume(const RuleEntry& entry) {
   EXPECT_TRUE(same_bits(second.state(), straight.state));
 }
 TEST_P(TransformLaw, ResumeIsBitExact) {
-  resume<float>(entry());
-  resume<double>(entry());
+  resume_everything<float>(entry());
+  resume_everything<double>(entry());
 }
 
 TEST_P(TransformLaw, ZeroGradientsAreHarmless) {

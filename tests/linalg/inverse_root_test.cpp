@@ -8,6 +8,7 @@
 
 #include "muonflow/core/error.hpp"
 #include "muonflow/core/parallel.hpp"
+#include "tests/linalg/roundoff.hpp"
 #include "tests/reference/products.hpp"
 #include "tests/reference/symmetric.hpp"
 
@@ -15,17 +16,14 @@ namespace muonflow::linalg {
 namespace {
 
 using reference::Strided;
-using Method = InverseRootMethod;
+using RootMethod = InverseRootMethod;
 
 template <class T>
 class InverseRootTest : public ::testing::Test {};
 using Scalars = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(InverseRootTest, Scalars);
 
-constexpr std::array kMethods{Method::eigh, Method::newton, Method::rational};
-constexpr double kUnit = std::numeric_limits<double>::epsilon();
-template <class T>
-constexpr double kEps = static_cast<double>(std::numeric_limits<T>::epsilon());
+constexpr std::array kRootMethods{RootMethod::eigh, RootMethod::newton, RootMethod::rational};
 
 // The matrix as T holds it, in double.
 template <class T>
@@ -43,8 +41,8 @@ Matrix<double> twin(const MatrixOrSvd& c, double p, double ridge) {
 // The rounding of the result, the iterations' 1e-9 for float, and rounding in double blown up by
 // the condition.
 template <class T>
-double tolerance(Index n, double condition) {
-  return 4 * kEps<T> + 8 * std::sqrt(static_cast<double>(n)) * kUnit * condition;
+double root_tolerance(Index n, double condition) {
+  return 4 * kUnitOf<T> + 8 * std::sqrt(static_cast<double>(n)) * kUnit * condition;
 }
 
 template <class T>
@@ -55,7 +53,7 @@ InverseRootReport expect_like_twin(const Matrix<double>& c, const InverseRoot& o
   InverseRootReport report;
   EXPECT_TRUE(inverse_root<T>(x.ref(), options, workspace, &report).ok());
   EXPECT_LE(reference::distance(x.values().template cast<double>(), expected),
-            tolerance<T>(c.rows(), condition) * expected.norm())
+            root_tolerance<T>(c.rows(), condition) * expected.norm())
       << enum_name(options.method) << " n " << c.rows() << " p " << options.p << " condition "
       << condition;
   EXPECT_TRUE(x.values() == x.values().transpose());
@@ -73,11 +71,11 @@ TYPED_TEST(InverseRootTest, EveryMethodAgreesWithTheTwin) {
       const auto decomposed = reference::jacobi_svd(c);
       for (const double p : {2.0, 3.0, 4.0}) {
         const Matrix<double> expected = twin(decomposed, p, 0);
-        for (const Method method : kMethods) {
+        for (const RootMethod method : kRootMethods) {
           const auto report =
               expect_like_twin<T>(c, {.method = method, .p = p, .cutoff = 0}, expected, condition);
           EXPECT_EQ(report.method, method);
-          EXPECT_EQ(report.iterations == 0, method == Method::eigh);
+          EXPECT_EQ(report.iterations == 0, method == RootMethod::eigh);
           EXPECT_EQ(report.rank, n);
           // Proven bounds, not estimates.
           EXPECT_LE(report.lower, (n == 1 ? 1 : 1 / condition) * (1 + 1e-2));
@@ -92,11 +90,12 @@ TYPED_TEST(InverseRootTest, AnyPowerByEigenvaluesAndWholeOnesByProducts) {
   using T = TypeParam;
   const Matrix<double> c = as<T>(reference::with_eigenvalues(reference::geometric(12, 1e3), 32));
   for (const double p : {0.5, 1.0, 1.7, 5.5, 100.0}) {
-    expect_like_twin<T>(c, {.method = Method::eigh, .p = p}, twin(c, p, 0), 1e3 / std::min(p, 1.0));
+    expect_like_twin<T>(c, {.method = RootMethod::eigh, .p = p}, twin(c, p, 0),
+                        1e3 / std::min(p, 1.0));
   }
   for (const double p : {1.0, 5.0, 8.0, 16.0}) {
-    expect_like_twin<T>(c, {.method = Method::newton, .p = p}, twin(c, p, 0), 1e3);
-    if (p > 1) expect_like_twin<T>(c, {.method = Method::rational, .p = p}, twin(c, p, 0), 1e3);
+    expect_like_twin<T>(c, {.method = RootMethod::newton, .p = p}, twin(c, p, 0), 1e3);
+    if (p > 1) expect_like_twin<T>(c, {.method = RootMethod::rational, .p = p}, twin(c, p, 0), 1e3);
   }
 }
 
@@ -109,7 +108,7 @@ TEST(InverseRootAccuracy, EveryDirectionAtARatioOfSingularValuesOf1em4) {
   const Matrix<double> c = reference::with_eigenvalues(values, 33);  // the same vectors
   Workspace<double> workspace;
   for (const double p : {2.0, 4.0}) {
-    for (const Method method : kMethods) {
+    for (const RootMethod method : kRootMethods) {
       Matrix<double> x = c;
       ASSERT_TRUE(inverse_root<double>(x, {.method = method, .p = p}, workspace).ok());
       const Matrix<double> turned = q.transpose() * x * q;
@@ -128,7 +127,7 @@ TYPED_TEST(InverseRootTest, RidgeIsAddedAndOrRelativeToTheTop) {
     const Matrix<double> c =
         as<T>(5 * reference::with_eigenvalues(reference::geometric(n, condition), 34));
     const auto decomposed = reference::jacobi_svd(c);
-    for (const Method method : kMethods) {
+    for (const RootMethod method : kRootMethods) {
       for (const double ridge : {1e-4, 3.0}) {
         expect_like_twin<T>(c, {.method = method, .p = 4, .ridge = ridge},
                             twin(decomposed, 4, ridge), 1e6);
@@ -148,12 +147,12 @@ TYPED_TEST(InverseRootTest, RankDeficient) {
   const Matrix<double> g = reference::gaussian(n, 7, 35);
   const Matrix<double> c = as<T>(reference::product(g, g.transpose()));
   const auto top = static_cast<double>(reference::jacobi_svd(c).s[0]);
-  const double cutoff = static_cast<double>(n) * kEps<T> * top;
+  const double cutoff = static_cast<double>(n) * kUnitOf<T> * top;
   const Matrix<double> pseudo = reference::map_eigenvalues(
       c, [&](long double x) { return x > cutoff ? 1 / std::sqrt(x) : 0; });
-  for (const Method method : kMethods) {
+  for (const RootMethod method : kRootMethods) {
     const auto report = expect_like_twin<T>(c, {.method = method}, pseudo, 1e3);
-    EXPECT_EQ(report.method, Method::eigh);
+    EXPECT_EQ(report.method, RootMethod::eigh);
     EXPECT_EQ(report.rank, 7);
     // Thirteen lost directions of twenty.
     ASSERT_TRUE(report.residual.has_value());
@@ -178,7 +177,7 @@ TYPED_TEST(InverseRootTest, ScalesComeOutAsTheirPower) {
        {1e-30, 1e30, sizeof(T) == 4 ? 1e-35 : 1e-250, sizeof(T) == 4 ? 1e36 : 1e250}) {
     const Matrix<double> scaled = as<T>(scale * c);
     const Matrix<double> expected = twin(as<T>(scale * c) / scale, 2, 0) * std::pow(scale, -0.5);
-    for (const Method method : kMethods) {
+    for (const RootMethod method : kRootMethods) {
       // Denormal floats round coarsely, but the twin has their very values.
       expect_like_twin<T>(scaled, {.method = method}, expected, 1e4);
     }
@@ -196,7 +195,7 @@ TYPED_TEST(InverseRootTest, ScalesComeOutAsTheirPower) {
 TYPED_TEST(InverseRootTest, ZeroAndBadInput) {
   using T = TypeParam;
   Workspace<T> workspace;
-  for (const Method method : kMethods) {
+  for (const RootMethod method : kRootMethods) {
     Matrix<T> x = Matrix<T>::Zero(5, 5);
     EXPECT_TRUE(inverse_root<T>(x, {.method = method}, workspace).ok());
     EXPECT_TRUE(x.isZero(0));
@@ -237,7 +236,7 @@ TYPED_TEST(InverseRootTest, OfADiagonalMatrixIsThatOfItsEntries) {
       for (Index j = 0; j < 6; ++j) {
         const double exact = i == j ? std::pow(static_cast<double>(c(i, i)), -1 / p) : 0;
         // Power, square and scale, a rounding each; nothing beside the diagonal.
-        EXPECT_NEAR(static_cast<double>(x(i, j)), exact, (kEps<T> + 6 * kUnit) * exact);
+        EXPECT_NEAR(static_cast<double>(x(i, j)), exact, (kUnitOf<T> + 6 * kUnit) * exact);
       }
     }
   }
@@ -246,7 +245,7 @@ TYPED_TEST(InverseRootTest, OfADiagonalMatrixIsThatOfItsEntries) {
 TYPED_TEST(InverseRootTest, SquaredTimesTheMatrixIsTheIdentity) {
   using T = TypeParam;
   Workspace<T> workspace;
-  for (const Method method : kMethods) {
+  for (const RootMethod method : kRootMethods) {
     const Matrix<double> c = as<T>(reference::with_eigenvalues(reference::geometric(30, 100), 37));
     Matrix<T> x = c.template cast<T>();
     InverseRootReport report;
@@ -255,7 +254,7 @@ TYPED_TEST(InverseRootTest, SquaredTimesTheMatrixIsTheIdentity) {
     const Matrix<double> residual =
         reference::product(reference::product(wide, wide), c) - Matrix<double>::Identity(30, 30);
     // The rounding of x to T on both sides of it and in double, times the condition.
-    EXPECT_LE(residual.norm(), 30 * 100 * kEps<T>);
+    EXPECT_LE(residual.norm(), 30 * 100 * kUnitOf<T>);
     ASSERT_TRUE(report.residual.has_value());
     EXPECT_LE(*report.residual, 1e3 * kUnit + (sizeof(T) == 4 ? 1e-9 : 0));
   }
@@ -271,14 +270,14 @@ TYPED_TEST(InverseRootTest, OrthogonalEquivariance) {
   const Matrix<double> q = reference::orthonormal(12, 12, 38);
   const Matrix<double> c = reference::with_eigenvalues(reference::geometric(12, 50), 39);
   const Matrix<double> moved = reference::product(reference::product(q, c), q.transpose());
-  for (const Method method : kMethods) {
+  for (const RootMethod method : kRootMethods) {
     Matrix<T> x = c.template cast<T>();
     Matrix<T> y = moved.template cast<T>();
     ASSERT_TRUE(inverse_root<T>(x, {.method = method, .p = 4}, workspace).ok());
     ASSERT_TRUE(inverse_root<T>(y, {.method = method, .p = 4}, workspace).ok());
     const Matrix<double> back = q * x.template cast<double>() * q.transpose();
     EXPECT_LE(reference::distance(y.template cast<double>(), back),
-              12 * 50 * kEps<T> * back.norm());
+              12 * 50 * kUnitOf<T> * back.norm());
   }
 }
 
@@ -287,7 +286,7 @@ TYPED_TEST(InverseRootTest, SameBitsForEveryNumberOfThreads) {
   Workspace<T> workspace;
   const Matrix<double> g = reference::gaussian(150, 300, 40);
   const Matrix<T> c = (g * g.transpose()).template cast<T>();
-  for (const Method method : kMethods) {
+  for (const RootMethod method : kRootMethods) {
     const InverseRoot options{
         .method = method, .p = 4, .ridge = 1e-3, .ridge_mode = RidgeMode::relative};
     set_threads(1);
@@ -311,9 +310,9 @@ TYPED_TEST(InverseRootTest, RefusesWhatItCannotDo) {
   EXPECT_THROW((void)inverse_root<T>(x, {.ridge = -1}, workspace), ConfigError);
   EXPECT_THROW((void)inverse_root<T>(x, {.ridge = std::nan("")}, workspace), ConfigError);
   EXPECT_THROW((void)inverse_root<T>(x, {.cutoff = 1}, workspace), ConfigError);
-  EXPECT_THROW((void)inverse_root<T>(x, {.method = Method::newton, .p = 2.5}, workspace),
+  EXPECT_THROW((void)inverse_root<T>(x, {.method = RootMethod::newton, .p = 2.5}, workspace),
                ConfigError);
-  EXPECT_THROW((void)inverse_root<T>(x, {.method = Method::rational, .p = 1}, workspace),
+  EXPECT_THROW((void)inverse_root<T>(x, {.method = RootMethod::rational, .p = 1}, workspace),
                ConfigError);
   Matrix<T> wide(2, 3);
   EXPECT_THROW((void)inverse_root<T>(wide, {}, workspace), ShapeError);
@@ -323,7 +322,7 @@ TEST(InverseRootOptions, AreDescribed) {
   InverseRoot options;
   read(Json::parse(R"({"root_method": "newton", "p": 4, "ridge_mode": "relative", "cutoff": 0.1})"),
        options);
-  EXPECT_EQ(options.method, Method::newton);
+  EXPECT_EQ(options.method, RootMethod::newton);
   EXPECT_EQ(options.p, 4);
   EXPECT_EQ(options.ridge_mode, RidgeMode::relative);
   EXPECT_EQ(options.cutoff, 0.1);

@@ -6,14 +6,13 @@
 #include <boost/math/special_functions/ellint_1.hpp>
 #include <boost/math/special_functions/jacobi_elliptic.hpp>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <vector>
 
+#include "tests/linalg/roundoff.hpp"
+
 namespace muonflow::linalg {
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 // From l to 1, evenly in the logarithm; both ends included.
 std::vector<double> points(double l, int count) {
@@ -38,7 +37,7 @@ void expect_iteration(double l, const std::vector<Row>& rows) {
     EXPECT_EQ(f.c, f.a + f.b - 1);
     l = std::min(1.0, f(l));
     if (row.gap >= 0) {
-      EXPECT_LE(std::abs(1 - l - row.gap), 0.06 * row.gap + 2 * kEpsilon);
+      EXPECT_LE(std::abs(1 - l - row.gap), 0.06 * row.gap + 2 * kUnit);
     }
   }
 }
@@ -53,7 +52,7 @@ TEST(QdwhCoefficientsTest, FollowTheTablesFromThreeConditions) {
   EXPECT_NEAR((1 - l) / 2.8e-13, 1, 0.03);
   l = 1e-8;
   for (int step = 0; step < 5; ++step) l = qdwh_coefficients(l)(l);
-  EXPECT_LE(1 - l, 4 * kEpsilon);
+  EXPECT_LE(1 - l, 4 * kUnit);
 }
 
 TEST(QdwhCoefficientsTest, HalleysStepIsTheLimit) {
@@ -70,11 +69,11 @@ TEST(QdwhCoefficientsTest, MapsTheIntervalOntoOneUpToOne) {
     const QdwhCoefficients f = qdwh_coefficients(l);
     double least = 1;
     for (const double x : points(l, 4000)) {
-      EXPECT_GE(f(x), f(l) * (1 - 16 * kEpsilon));
-      EXPECT_LE(f(x), 1 + 16 * kEpsilon);
+      EXPECT_GE(f(x), f(l) * (1 - 16 * kUnit));
+      EXPECT_LE(f(x), 1 + 16 * kUnit);
       if (x > 1.5 * l) least = std::min(least, f(x));
     }
-    EXPECT_NEAR(f(1), 1, 8 * kEpsilon);
+    EXPECT_NEAR(f(1), 1, 8 * kUnit);
     // As close as the grid comes to the minimum.
     if (l < 0.1) {
       EXPECT_NEAR(least / f(l), 1, 1e-4);
@@ -87,7 +86,7 @@ TEST(QdwhCoefficientsTest, MapsTheIntervalOntoOneUpToOne) {
 TEST(EllipticTest, AgreesWithBoostWhereTheModulusHoldsTheDigits) {
   for (const double l : {0.9, 0.5, 0.1, 1e-2}) {
     const double modulus = std::sqrt((1 - l) * (1 + l));
-    const double tolerance = 16 * kEpsilon / (l * l);
+    const double tolerance = 16 * kUnit / (l * l);
     const double k = boost::math::ellint_1(modulus);
     EXPECT_NEAR(elliptic_k(l) / k, 1, tolerance);
     for (const double fraction : {0.01, 0.2, 0.5, 0.8, 0.99}) {
@@ -100,19 +99,19 @@ TEST(EllipticTest, AgreesWithBoostWhereTheModulusHoldsTheDigits) {
 // cs(K - u) = l / cs(u) (so cs(K / 2) = sqrt(l)), and the doubling formula: exact for every l.
 TEST(EllipticTest, KeepsItsRelationsDownToOneOverTenToTheSeventeen) {
   for (const double l : {0.3, 1e-4, 1e-8, 1e-12, 1e-17, 1e-40}) {
-    EXPECT_NEAR(elliptic_cs(0.5, l) / std::sqrt(l), 1, 32 * kEpsilon);
+    EXPECT_NEAR(elliptic_cs(0.5, l) / std::sqrt(l), 1, 32 * kUnit);
     for (const double fraction : {1.0 / 17, 0.2, 0.4}) {
       const double cs = elliptic_cs(fraction, l);
-      EXPECT_NEAR(elliptic_cs(1 - fraction, l) * cs / l, 1, 64 * kEpsilon);
+      EXPECT_NEAR(elliptic_cs(1 - fraction, l) * cs / l, 1, 64 * kUnit);
       // cs(2u) = (cs^4 - l^2) / (2 cs ns ds), ns^2 = cs^2 + 1, ds^2 = cs^2 + l^2; cancels near K/2.
       const double square = cs * cs;
       const double twice =
           (square + l) * (square - l) / (2 * cs * std::sqrt((square + 1) * (square + l * l)));
-      EXPECT_NEAR(elliptic_cs(2 * fraction, l) / twice, 1, 256 * kEpsilon);
+      EXPECT_NEAR(elliptic_cs(2 * fraction, l) / twice, 1, 256 * kUnit);
     }
     // K = log(4 / l) + O(l^2 log l).
     if (l < 1e-8) {
-      EXPECT_NEAR(elliptic_k(l) / std::log(4 / l), 1, 16 * kEpsilon);
+      EXPECT_NEAR(elliptic_k(l) / std::log(4 / l), 1, 16 * kUnit);
     }
   }
 }
@@ -121,7 +120,7 @@ TEST(ZolotarevCoefficientsTest, OneTermIsQdwh) {
   for (const double l : {1e-17, 1e-8, 1e-3, 0.3, 0.99, 1.0}) {
     const ZolotarevCoefficients z = zolotarev_coefficients(l, 1);
     const QdwhCoefficients q = qdwh_coefficients(l);
-    for (const double x : points(l, 50)) EXPECT_NEAR(z(x) / q(x), 1, 256 * kEpsilon);
+    for (const double x : points(l, 50)) EXPECT_NEAR(z(x) / q(x), 1, 256 * kUnit);
     // The same partial fractions: slopes agree to the accuracy of b - 1 near l = 1.
     EXPECT_NEAR(z.rational().terms[0].slope / q.rational().terms[0].slope, 1, 1e-13);
     EXPECT_NEAR(z.rational().linear / q.rational().linear, 1, 1e-13);
@@ -136,15 +135,15 @@ TEST(ZolotarevCoefficientsTest, EquioscillatesOnTheInterval) {
       EXPECT_TRUE(std::is_sorted(f.c.begin(), f.c.end()));
       const double bottom = f(l);
       EXPECT_GT(bottom, l);
-      EXPECT_NEAR(f(1), 1, 64 * kEpsilon);
+      EXPECT_NEAR(f(1), 1, 64 * kUnit);
       // r interior minima at f(l) and r interior maxima at 1, in turn: 2r + 2 points with the ends.
       int touched = 1;
       bool low = true;
-      const double band = 0.02 * (1 - bottom) + 64 * kEpsilon;
+      const double band = 0.02 * (1 - bottom) + 64 * kUnit;
       for (const double x : points(l, 20000)) {
         const double y = f(x);
-        EXPECT_GE(y, bottom * (1 - 256 * kEpsilon));
-        EXPECT_LE(y, 1 + 256 * kEpsilon);
+        EXPECT_GE(y, bottom * (1 - 256 * kUnit));
+        EXPECT_LE(y, 1 + 256 * kUnit);
         if (1 - bottom < 1e-9) continue;  // the ripple drowns in roundoff
         if (low ? y >= 1 - band : y <= bottom + band) {
           ++touched;
@@ -166,7 +165,7 @@ TEST(ZolotarevCoefficientsTest, ProductAndPartialFractionsAgree) {
       ASSERT_EQ(sum.count, r);
       for (const double x : points(l, 200)) {
         // All terms are positive: nothing cancels.
-        EXPECT_NEAR(sum(x) / f(x), 1, 256 * static_cast<double>(r) * kEpsilon);
+        EXPECT_NEAR(sum(x) / f(x), 1, 256 * static_cast<double>(r) * kUnit);
         EXPECT_EQ(sum(-x), -sum(x));
       }
     }
@@ -183,7 +182,7 @@ TEST(ZolotarevCoefficientsTest, ComposedWithItselfItIsZolotarevsOfTheSquaredDegr
       const ZolotarevCoefficients whole = zolotarev_coefficients(l, order);
       for (const double x : points(l, 300)) {
         // A product of 2 order quotients, each a few roundings.
-        EXPECT_NEAR(second(first(x)) / whole(x), 1, 64 * static_cast<double>(order + 8) * kEpsilon);
+        EXPECT_NEAR(second(first(x)) / whole(x), 1, 64 * static_cast<double>(order + 8) * kUnit);
       }
     }
   }

@@ -21,7 +21,7 @@ constexpr std::array<Side, 2> kSides{Side::left, Side::right};
 
 // Some n roundings of sums of n products.
 template <class T>
-double tolerance(Index m, Index n) {
+double gram_tolerance(Index m, Index n) {
   return 4 * static_cast<double>(std::max(m, n)) *
          static_cast<double>(std::numeric_limits<T>::epsilon());
 }
@@ -43,7 +43,7 @@ TYPED_TEST(SidesTest, AveragesTheGramMatrixOfTheSide) {
       EXPECT_TRUE(c.gaps_untouched());
       const Matrix<T> got = c.values();
       EXPECT_LE((got.template cast<double>() - expected).norm(),
-                tolerance<T>(m, n) * std::max(expected.norm(), g.squaredNorm()));
+                gram_tolerance<T>(m, n) * std::max(expected.norm(), g.squaredNorm()));
       EXPECT_TRUE(got == Matrix<T>(got.transpose()));
     }
   }
@@ -65,7 +65,7 @@ TYPED_TEST(SidesTest, MultipliesOnTheSide) {
         multiply_side<T>(side, op, s.template cast<T>(), product.ref(), workspace);
         EXPECT_TRUE(product.gaps_untouched());
         EXPECT_LE((product.values().template cast<double>() - expected).norm(),
-                  tolerance<T>(m, n) * s.norm() * x.norm());
+                  gram_tolerance<T>(m, n) * s.norm() * x.norm());
       }
     }
   }

@@ -10,6 +10,7 @@
 #include "muonflow/core/parallel.hpp"
 #include "muonflow/linalg/norms.hpp"
 #include "muonflow/linalg/polar.hpp"
+#include "tests/linalg/roundoff.hpp"
 #include "tests/reference/matrices.hpp"
 #include "tests/reference/spectral.hpp"
 
@@ -17,7 +18,7 @@ namespace muonflow::linalg {
 namespace {
 
 using reference::Strided;
-using Method = SpectralPowerMethod;
+using PowerMethod = SpectralPowerMethod;
 using Normalization = SpectralNormalization;
 
 template <class T>
@@ -25,10 +26,8 @@ class SpectralPowerTest : public ::testing::Test {};
 using Scalars = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(SpectralPowerTest, Scalars);
 
-constexpr std::array kMethods{Method::automatic, Method::svd, Method::eigh, Method::rational};
-constexpr double kUnit = std::numeric_limits<double>::epsilon();
-template <class T>
-constexpr double kEps = static_cast<double>(std::numeric_limits<T>::epsilon());
+constexpr std::array kPowerMethods{PowerMethod::automatic, PowerMethod::svd, PowerMethod::eigh,
+                                   PowerMethod::rational};
 
 Matrix<double> twin(const reference::LongSvd& a, double c, double floor) {
   return reference::map_singular_values(a, [&](long double s) -> long double {
@@ -39,13 +38,14 @@ Matrix<double> twin(const reference::LongSvd& a, double c, double floor) {
 // One rounding to T, and the decomposition's own: u times the condition k for the SVD, u k^2 for
 // the Gram matrix, times the steepness of the power.
 template <class T>
-double tolerance(Method method, Index n, double condition, double c) {
-  const bool gram = method == Method::eigh || method == Method::rational ||
-                    (method == Method::automatic && sizeof(T) == 4);
+double tolerance(PowerMethod method, Index n, double condition, double c) {
+  const bool gram = method == PowerMethod::eigh || method == PowerMethod::rational ||
+                    (method == PowerMethod::automatic && sizeof(T) == 4);
   // `automatic` leaves the Gram matrix at 1e5.
-  const double most = method == Method::automatic ? 1e5 : condition;
+  const double most = method == PowerMethod::automatic ? 1e5 : condition;
   const double k = gram ? std::min(condition, most) * condition : condition;
-  return 2 * kEps<T> + 16 * std::sqrt(static_cast<double>(n)) * kUnit * k * (1 + 2 * std::abs(c));
+  return 2 * kUnitOf<T> +
+         16 * std::sqrt(static_cast<double>(n)) * kUnit * k * (1 + 2 * std::abs(c));
 }
 
 template <class T>
@@ -72,12 +72,13 @@ TYPED_TEST(SpectralPowerTest, EveryMethodAgreesWithTheTwinForEveryShape) {
     const auto decomposed = reference::jacobi_svd(g.template cast<double>());
     const auto condition = static_cast<double>(decomposed.s.front() / decomposed.s.back());
     for (const double c : {0.25, 0.5, 2.0 / 3.0, 0.75, 1.0}) {
-      for (const Method method : kMethods) {
+      for (const PowerMethod method : kPowerMethods) {
         expect_like_twin<T>(g, decomposed, {.method = method, .c = c}, condition);
       }
     }
     for (const double c : {-0.5, 0.0, 0.123456, 1.5}) {
-      for (const Method method : {Method::automatic, Method::svd, Method::eigh}) {
+      for (const PowerMethod method :
+           {PowerMethod::automatic, PowerMethod::svd, PowerMethod::eigh}) {
         expect_like_twin<T>(g, decomposed, {.method = method, .c = c}, condition);
       }
     }
@@ -95,11 +96,11 @@ TYPED_TEST(SpectralPowerTest, EveryMethodAgreesWithTheTwinForEveryCondition) {
       // What the rounding to float has made of it.
       const auto true_condition = static_cast<double>(decomposed.s.front() / decomposed.s.back());
       for (const double c : {0.5, 2.0 / 3.0}) {
-        for (const Method method : kMethods) {
+        for (const PowerMethod method : kPowerMethods) {
           const auto report = expect_like_twin<T>(
               g, decomposed, {.method = method, .c = c, .floor = 1e-8}, true_condition);
-          if (method == Method::rational && condition < 1e6) {
-            EXPECT_EQ(report.method, Method::rational);
+          if (method == PowerMethod::rational && condition < 1e6) {
+            EXPECT_EQ(report.method, PowerMethod::rational);
           }
         }
       }
@@ -114,10 +115,11 @@ TEST(SpectralPowerFallback, TheSvdTakesOverWhereTheGramMatrixCannotTell) {
   Workspace<double> workspace;
   SpectralPowerReport report;
   Matrix<double> x = g;
-  ASSERT_TRUE(spectral_power<double>(x, {.method = Method::rational, .c = 0.75, .floor = 1e-12},
+  ASSERT_TRUE(spectral_power<double>(x,
+                                     {.method = PowerMethod::rational, .c = 0.75, .floor = 1e-12},
                                      workspace, &report)
                   .ok());
-  EXPECT_EQ(report.method, Method::svd);
+  EXPECT_EQ(report.method, PowerMethod::svd);
   const Matrix<double> expected = twin(decomposed, 0.75, 0);
   EXPECT_LE(reference::distance(x, expected), 1e9 * 16 * 15 * kUnit * expected.norm());
   // In float by default: above 1e5 of condition.
@@ -125,10 +127,10 @@ TEST(SpectralPowerFallback, TheSvdTakesOverWhereTheGramMatrixCannotTell) {
       reference::with_spectrum(15, 20, reference::geometric(15, 3e5), 64).cast<float>();
   Workspace<float> small;
   ASSERT_TRUE(spectral_power<float>(y, {}, small, &report).ok());
-  EXPECT_EQ(report.method, Method::svd);
+  EXPECT_EQ(report.method, PowerMethod::svd);
   y = reference::with_spectrum(15, 20, reference::geometric(15, 1e4), 64).cast<float>();
   ASSERT_TRUE(spectral_power<float>(y, {}, small, &report).ok());
-  EXPECT_EQ(report.method, Method::eigh);
+  EXPECT_EQ(report.method, PowerMethod::eigh);
 }
 
 // In float, each direction to 1e-5 at s_min / s_max = 1e-4, where fixed tables are off by a
@@ -138,7 +140,7 @@ TEST(SpectralPowerAccuracy, EveryDirectionAtARatioOf1em4) {
   const Matrix<float> g = reference::with_spectrum(20, 30, values, 53).cast<float>();
   const auto exact = reference::jacobi_svd(g.cast<double>());
   Workspace<float> workspace;
-  for (const Method method : kMethods) {
+  for (const PowerMethod method : kPowerMethods) {
     for (const double c : {0.25, 0.5, 0.75}) {
       Matrix<float> x = g;
       ASSERT_TRUE(spectral_power<float>(x, {.method = method, .c = c}, workspace).ok());
@@ -163,13 +165,14 @@ TYPED_TEST(SpectralPowerTest, RankDeficientFollowsTheSupport) {
     s[1] = 0.5;
     const Matrix<T> g = reference::with_spectrum(m, n, s, 54).template cast<T>();
     const auto decomposed = reference::jacobi_svd(g.template cast<double>());
-    for (const Method method : kMethods) {
+    for (const PowerMethod method : kPowerMethods) {
       for (const double c : {0.5, 2.0 / 3.0, 1.0}) {
         const auto report =
             expect_like_twin<T>(g, decomposed, {.method = method, .c = c, .floor = 1e-6}, 6);
         EXPECT_EQ(report.sums.rank, 2);
         EXPECT_EQ(report.sums.count, std::min(m, n));
-        EXPECT_EQ(report.method, method == Method::eigh ? Method::eigh : Method::svd);
+        EXPECT_EQ(report.method,
+                  method == PowerMethod::eigh ? PowerMethod::eigh : PowerMethod::svd);
       }
     }
   }
@@ -183,15 +186,16 @@ TYPED_TEST(SpectralPowerTest, ReducesToTheIdentityAndToThePolarFactor) {
       std::vector<double> s = reference::geometric(8, 10);
       s.back() = last;
       const Matrix<T> g = reference::with_spectrum(m, n, s, 55).template cast<T>();
-      for (const Method method : {Method::automatic, Method::svd, Method::eigh}) {
+      for (const PowerMethod method :
+           {PowerMethod::automatic, PowerMethod::svd, PowerMethod::eigh}) {
         Matrix<T> x = g;
         ASSERT_TRUE(spectral_power<T>(x, {.method = method, .c = 0}, workspace).ok());
-        EXPECT_LE((x - g).norm(), 8 * kEps<T> * g.norm());
+        EXPECT_LE((x - g).norm(), 8 * kUnitOf<T> * g.norm());
         Matrix<T> factor = g;
         ASSERT_TRUE(polar<T>(factor, {.method = PolarMethod::svd}, workspace).ok());
         x = g;
         ASSERT_TRUE(spectral_power<T>(x, {.method = method, .c = 0.5}, workspace).ok());
-        EXPECT_LE((x - factor).norm(), (sizeof(T) == 4 ? 8 : 2e4) * kEps<T>) << last;
+        EXPECT_LE((x - factor).norm(), (sizeof(T) == 4 ? 8 : 2e4) * kUnitOf<T>) << last;
       }
     }
   }
@@ -212,15 +216,15 @@ TYPED_TEST(SpectralPowerTest, NormalizationsAreTheirFormulas) {
     }
     const long double mean =
         q == 0 ? std::exp(logs / 10) : std::pow(powers / 10, (1 - q) / static_cast<long double>(q));
-    for (const Method method : kMethods) {
-      if (method == Method::rational && (c <= 0 || c == 1 - 1e-9 || c == 1.25)) continue;
+    for (const PowerMethod method : kPowerMethods) {
+      if (method == PowerMethod::rational && (c <= 0 || c == 1 - 1e-9 || c == 1.25)) continue;
       Matrix<T> x = g;
       const SpectralPower covariant{
           .method = method, .c = c, .normalization = Normalization::covariant};
       SpectralPowerReport report;
       ASSERT_TRUE(spectral_power<T>(x, covariant, workspace, &report).ok());
       const Matrix<double> expected = static_cast<double>(mean) * twin(decomposed, c, 0);
-      const double relative = 4 * kEps<T> + 1e4 * 64 * kUnit;
+      const double relative = 4 * kUnitOf<T> + 1e4 * 64 * kUnit;
       // Next to q = 0 the mean is a power of 1 / q: the rounding of q alone is 1e-7.
       const double extra = q != 0 && std::abs(q) < 1e-6 ? 1e-6 : 0;
       EXPECT_LE(reference::distance(x.template cast<double>(), expected),
@@ -251,11 +255,11 @@ TYPED_TEST(SpectralPowerTest, NormalizationsInKnownCases) {
   Matrix<T> x = g;
   ASSERT_TRUE(
       spectral_power<T>(x, {.c = 0, .normalization = Normalization::covariant}, workspace).ok());
-  EXPECT_NEAR(frobenius_norm<T>(x), std::sqrt(7.0), 20 * kEps<T>);
+  EXPECT_NEAR(frobenius_norm<T>(x), std::sqrt(7.0), 20 * kUnitOf<T>);
   x = g;
   ASSERT_TRUE(
       spectral_power<T>(x, {.c = 0.5, .normalization = Normalization::schatten}, workspace).ok());
-  EXPECT_NEAR(dot<T>(x, g) / nuclear_norm<T>(g), 1, 20 * kEps<T>);
+  EXPECT_NEAR(dot<T>(x, g) / nuclear_norm<T>(g), 1, 20 * kUnitOf<T>);
   EXPECT_THROW(
       (void)spectral_power<T>(x, {.c = 1, .normalization = Normalization::schatten}, workspace),
       ConfigError);
@@ -269,7 +273,7 @@ TYPED_TEST(SpectralPowerTest, ScalesDropOutOrComeOutAsTheirPower) {
   Workspace<T> workspace;
   const Matrix<T> g =
       reference::with_spectrum(9, 14, reference::geometric(9, 50), 58).template cast<T>();
-  for (const Method method : kMethods) {
+  for (const PowerMethod method : kPowerMethods) {
     for (const int power : {-100, 100, sizeof(T) == 4 ? -110 : -900, sizeof(T) == 4 ? 115 : 900}) {
       const Matrix<T> scaled = g.unaryExpr([&](T v) { return std::ldexp(v, power); });
       for (const double c : {0.25, 2.0 / 3.0}) {
@@ -278,7 +282,7 @@ TYPED_TEST(SpectralPowerTest, ScalesDropOutOrComeOutAsTheirPower) {
         Matrix<T> y = scaled;
         ASSERT_TRUE(spectral_power<T>(x, options, workspace).ok());
         ASSERT_TRUE(spectral_power<T>(y, options, workspace).ok());
-        EXPECT_LE((x - y).norm(), 1e3 * kEps<T> * x.norm()) << enum_name(method) << power;
+        EXPECT_LE((x - y).norm(), 1e3 * kUnitOf<T> * x.norm()) << enum_name(method) << power;
         options.normalization = Normalization::none;
         x = g;
         y = scaled;
@@ -286,7 +290,7 @@ TYPED_TEST(SpectralPowerTest, ScalesDropOutOrComeOutAsTheirPower) {
         ASSERT_TRUE(spectral_power<T>(y, options, workspace).ok());
         const double factor = std::exp2(power * (1 - 2 * c));
         EXPECT_LE((x.template cast<double>() * factor - y.template cast<double>()).norm(),
-                  1e3 * kEps<T> * x.template cast<double>().norm() * factor);
+                  1e3 * kUnitOf<T> * x.template cast<double>().norm() * factor);
       }
     }
     // s^-1 of the smallest numbers is beyond the largest.
@@ -302,7 +306,7 @@ TYPED_TEST(SpectralPowerTest, ScalesDropOutOrComeOutAsTheirPower) {
 TYPED_TEST(SpectralPowerTest, ZeroAndBadInput) {
   using T = TypeParam;
   Workspace<T> workspace;
-  for (const Method method : kMethods) {
+  for (const PowerMethod method : kPowerMethods) {
     for (const auto kind : {Normalization::none, Normalization::covariant}) {
       Matrix<T> x = Matrix<T>::Zero(4, 6);
       EXPECT_TRUE(
@@ -323,9 +327,10 @@ TYPED_TEST(SpectralPowerTest, ZeroAndBadInput) {
   Matrix<T> x = Matrix<T>::Ones(3, 5);
   EXPECT_THROW((void)spectral_power<T>(x, {.c = std::nan("")}, workspace), ConfigError);
   EXPECT_THROW((void)spectral_power<T>(x, {.floor = 1}, workspace), ConfigError);
-  EXPECT_THROW((void)spectral_power<T>(x, {.method = Method::rational, .c = 0.123456}, workspace),
-               ConfigError);
-  EXPECT_THROW((void)spectral_power<T>(x, {.method = Method::rational, .c = -0.5}, workspace),
+  EXPECT_THROW(
+      (void)spectral_power<T>(x, {.method = PowerMethod::rational, .c = 0.123456}, workspace),
+      ConfigError);
+  EXPECT_THROW((void)spectral_power<T>(x, {.method = PowerMethod::rational, .c = -0.5}, workspace),
                ConfigError);
 }
 
@@ -335,7 +340,7 @@ TYPED_TEST(SpectralPowerTest, Equivariance) {
   const Matrix<double> u = reference::orthonormal(9, 9, 59);
   const Matrix<double> v = reference::orthonormal(14, 14, 60);
   const Matrix<double> g = reference::with_spectrum(9, 14, reference::geometric(9, 30), 61);
-  for (const Method method : kMethods) {
+  for (const PowerMethod method : kPowerMethods) {
     const SpectralPower options{.method = method, .c = 0.75};
     Matrix<T> x = g.template cast<T>();
     Matrix<T> turned = (u * g * v).template cast<T>();
@@ -345,7 +350,7 @@ TYPED_TEST(SpectralPowerTest, Equivariance) {
       ASSERT_TRUE(spectral_power<T>(*m, options, workspace).ok());
     }
     // The rounding of the turned input, times the condition of the map.
-    const double bound = 30 * 30 * kEps<T> * static_cast<double>(x.norm());
+    const double bound = 30 * 30 * kUnitOf<T> * static_cast<double>(x.norm());
     EXPECT_LE(
         reference::distance(turned.template cast<double>(), u * x.template cast<double>() * v),
         bound);
@@ -358,7 +363,7 @@ TYPED_TEST(SpectralPowerTest, SameBitsForEveryNumberOfThreads) {
   using T = TypeParam;
   Workspace<T> workspace;
   const Matrix<T> g = reference::gaussian(120, 250, 62).template cast<T>();
-  for (const Method method : kMethods) {
+  for (const PowerMethod method : kPowerMethods) {
     const SpectralPower options{.method = method, .normalization = Normalization::covariant};
     set_threads(1);
     Matrix<T> one = g;
@@ -378,7 +383,7 @@ TEST(SpectralPowerOptions, AreDescribed) {
   read(Json::parse(R"({"power_method": "rational", "c": 0.75, "normalization": "schatten",
                        "floor": 1e-7})"),
        options);
-  EXPECT_EQ(options.method, Method::rational);
+  EXPECT_EQ(options.method, PowerMethod::rational);
   EXPECT_EQ(options.c, 0.75);
   EXPECT_EQ(options.normalization, Normalization::schatten);
   EXPECT_EQ(options.floor, 1e-7);

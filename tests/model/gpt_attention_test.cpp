@@ -6,6 +6,7 @@
 
 #include "muonflow/core/rng.hpp"
 #include "muonflow/model/gpt.hpp"
+#include "tests/model/tiny_gpt.hpp"
 #include "tests/nn/gradient_check.hpp"
 
 namespace muonflow::model {
@@ -13,12 +14,8 @@ namespace {
 
 using test::random_tokens;
 
-constexpr Index kTime = 70;  // more than a block of attention, and no multiple of its padding
+const Index kTime = tiny().block_size;
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
-
-GptOptions tiny() {
-  return {.n_layer = 2, .n_head = 2, .n_embd = 8, .block_size = kTime, .vocab_size = 11};
-}
 
 template <class T>
 Parameter<T>& parameter(Gpt<T>& model, const std::string& name) {

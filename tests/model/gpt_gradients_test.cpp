@@ -2,11 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <nlohmann/json.hpp>
 
-#include "muonflow/core/error.hpp"
 #include "muonflow/model/gpt.hpp"
+#include "tests/model/tiny_gpt.hpp"
 
 namespace muonflow::model {
 namespace {
@@ -23,15 +22,6 @@ TensorMap some_batch() {
   const std::vector<std::int32_t> tokens{1, 2, 3, 4, 5, 6}, targets{2, 3, 4, 5, 6, 8};
   return {{"tokens", make_tensor<std::int32_t>({2, 3}, tokens)},
           {"targets", make_tensor<std::int32_t>({2, 3}, targets)}};
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 void expect_message(const TensorMap& weights, const TensorMap& batch,

@@ -2,11 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <nlohmann/json.hpp>
 
-#include "muonflow/core/error.hpp"
 #include "muonflow/model/gpt.hpp"
+#include "tests/model/tiny_gpt.hpp"
 
 namespace muonflow::model {
 namespace {
@@ -19,15 +18,6 @@ TensorMap some_weights(bool bias) {
                      .vocab_size = 9,
                      .bias = bias})
       .weights();
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(GptOptions, AreInferredFromTheWeights) {

@@ -5,17 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "muonflow/core/error.hpp"
+#include "tests/model/tiny_gpt.hpp"
 #include "tests/nn/gradient_check.hpp"
 
 namespace muonflow::model {
 namespace {
 
 using test::random_tokens;
-
-GptOptions tiny() {
-  return {.n_layer = 2, .n_head = 2, .n_embd = 8, .block_size = 70, .vocab_size = 11};
-}
 
 // A third of its depth would be no whole number of blocks, a multiplier need not be a power of 2.
 GptOptions base_of_tiny() {
@@ -390,15 +386,6 @@ TEST(Gpt, ActivationBytesCoverTheStep) {
 }
 
 // ---- Misuse: one line that says what and where ----
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 void expect_message(const std::function<void()>& action, const std::vector<std::string>& parts) {
   const std::string message = message_of(action);

@@ -58,8 +58,8 @@ std::vector<double> reference_peaks(const AttentionShape& shape, const Matrix<do
 }
 
 template <class T>
-struct Layer {
-  Layer(const AttentionShape& shape_, Index width, double scale = 1)
+struct AttentionLayer {
+  AttentionLayer(const AttentionShape& shape_, Index width, double scale = 1)
       : shape(shape_),
         qkv(random_matrix<T>(shape.batch * shape.time, 3 * width, 1, scale)),
         y(shape.batch * shape.time, width),
@@ -95,7 +95,7 @@ const std::vector<Case> kCases{
 
 TEST(Attention, ForwardIsTheDefinition) {
   for (const auto& [shape, width] : kCases) {
-    Layer<double> layer(shape, width);
+    AttentionLayer<double> layer(shape, width);
     layer.forward();
     EXPECT_LE((layer.y - reference(shape, layer.qkv)).cwiseAbs().maxCoeff(), 1e-13)
         << "time " << shape.time << " width " << width;
@@ -104,7 +104,7 @@ TEST(Attention, ForwardIsTheDefinition) {
 
 TEST(Attention, FloatAgreesWithDouble) {
   for (const auto& [shape, width] : kCases) {
-    Layer<float> layer(shape, width);
+    AttentionLayer<float> layer(shape, width);
     layer.forward();
     const Matrix<double> qkv = layer.qkv.cast<double>();
     const double error = (layer.y.cast<double>() - reference(shape, qkv)).cwiseAbs().maxCoeff();
@@ -117,7 +117,7 @@ TEST(Attention, FloatAgreesWithDouble) {
 template <class T>
 void expect_peaks(const Case& tested, double negative) {
   const auto& [shape, width] = tested;
-  Layer<T> layer(shape, width);
+  AttentionLayer<T> layer(shape, width);
   // With keys that point away from all queries every score is below zero, and below the zeros of
   // the padding.
   if (negative != 0) {
@@ -150,7 +150,7 @@ TEST(Attention, PeaksAreTheLargestScores) {
 
 // What a query may not see is no score of it.
 TEST(Attention, PeaksLeaveTheFutureOut) {
-  Layer<double> layer({1, 90, 2}, 16);
+  AttentionLayer<double> layer({1, 90, 2}, 16);
   const auto before = layer.peaks();
   layer.qkv.row(89).segment(16, 16).setConstant(1e6);  // a key that the last query alone sees
   layer.qkv.row(89).head(16).setZero();                // and does not care for
@@ -161,7 +161,7 @@ TEST(Attention, PeaksLeaveTheFutureOut) {
 }
 
 TEST(Attention, PeaksHaveTheSameBitsForAnyThreads) {
-  Layer<float> layer({3, 100, 3}, 48);
+  AttentionLayer<float> layer({3, 100, 3}, 48);
   test::expect_same_bits([&] {
     const auto peaks = layer.peaks();
     return Matrix<float>(ConstMatrixMap<float>(peaks.data(), 1, 9, Eigen::OuterStride<>(9)));
@@ -169,7 +169,7 @@ TEST(Attention, PeaksHaveTheSameBitsForAnyThreads) {
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {
-  Layer<float> layer({1, 100, 2}, 16, 30.0);
+  AttentionLayer<float> layer({1, 100, 2}, 16, 30.0);
   layer.forward();
   EXPECT_TRUE(layer.y.allFinite());
   EXPECT_TRUE(layer.backward(random_matrix<float>(100, 16, 2)).allFinite());
@@ -178,7 +178,7 @@ TEST(Attention, LargeScoresDoNotOverflow) {
 TEST(Attention, BackwardIsTheGradient) {
   set_threads(1);  // thousands of tiny passes: waking threads would take most of the time
   for (const auto& [shape, width] : kCases) {
-    Layer<double> layer(shape, width);
+    AttentionLayer<double> layer(shape, width);
     const auto dy = random_matrix<double>(layer.y.rows(), width, 2);
     layer.forward();
     auto dqkv = layer.backward(dy);
@@ -195,8 +195,8 @@ TEST(Attention, BackwardIsTheGradient) {
 }
 
 TEST(Attention, FloatBackwardAgreesWithDouble) {
-  Layer<float> layer({2, 130, 2}, 66);
-  Layer<double> wide({2, 130, 2}, 66);
+  AttentionLayer<float> layer({2, 130, 2}, 66);
+  AttentionLayer<double> wide({2, 130, 2}, 66);
   wide.qkv = layer.qkv.cast<double>();
   const auto dy = random_matrix<float>(260, 66, 2);
   layer.forward();
@@ -207,7 +207,7 @@ TEST(Attention, FloatBackwardAgreesWithDouble) {
 }
 
 TEST(Attention, FutureTokensHaveNoInfluence) {
-  Layer<float> layer({1, 90, 2}, 16);
+  AttentionLayer<float> layer({1, 90, 2}, 16);
   layer.forward();
   const Matrix<float> before = layer.y;
   layer.qkv.bottomRows(20).setConstant(5.0f);
@@ -217,14 +217,14 @@ TEST(Attention, FutureTokensHaveNoInfluence) {
 }
 
 TEST(Attention, NotANumberIsReported) {
-  Layer<float> layer({1, 70, 1}, 8);
+  AttentionLayer<float> layer({1, 70, 1}, 8);
   layer.qkv(3, 1) = std::numeric_limits<float>::quiet_NaN();
   layer.forward();
   EXPECT_FALSE(layer.y.allFinite());
 }
 
 TEST(Attention, ThreadsChangeNoBit) {
-  Layer<float> layer({3, 100, 3}, 48);
+  AttentionLayer<float> layer({3, 100, 3}, 48);
   const auto dy = random_matrix<float>(300, 48, 2);
   test::expect_same_bits([&] {
     layer.forward();
@@ -235,12 +235,12 @@ TEST(Attention, ThreadsChangeNoBit) {
 }
 
 TEST(Attention, RefusesShapesThatDoNotFit) {
-  Layer<double> layer({1, 4, 3}, 8);  // 3 heads do not divide 8
+  AttentionLayer<double> layer({1, 4, 3}, 8);  // 3 heads do not divide 8
   EXPECT_THROW(layer.forward(), ShapeError);
-  Layer<double> longer({1, 4, 2}, 8);
+  AttentionLayer<double> longer({1, 4, 2}, 8);
   longer.shape.time = 5;
   EXPECT_THROW(longer.forward(), ShapeError);
-  Layer<double> layer_of_two({1, 4, 2}, 8);
+  AttentionLayer<double> layer_of_two({1, 4, 2}, 8);
   std::vector<double> one(1);
   EXPECT_THROW(attention_forward<double>(layer_of_two.shape, layer_of_two.qkv, layer_of_two.y,
                                          span_of(layer_of_two.lse), one),

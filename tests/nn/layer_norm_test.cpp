@@ -12,8 +12,8 @@ using test::random_matrix;
 using test::span_of;
 
 template <class T>
-struct Layer {
-  explicit Layer(Index rows, Index cols)
+struct NormLayer {
+  explicit NormLayer(Index rows, Index cols)
       : x(random_matrix<T>(rows, cols, 1)),
         gain(random_matrix<T>(1, cols, 2)),
         bias(random_matrix<T>(1, cols, 3)),
@@ -45,10 +45,10 @@ Matrix<double> reference(const Matrix<double>& x, const Matrix<double>& gain,
 
 TEST(LayerNorm, ForwardIsTheDefinition) {
   for (const Index cols : {1, 5, 16, 33, 100}) {
-    Layer<double> wide(3, cols);
+    NormLayer<double> wide(3, cols);
     wide.forward();
     EXPECT_LE((wide.y - reference(wide.x, wide.gain, wide.bias)).cwiseAbs().maxCoeff(), 1e-13);
-    Layer<float> layer(3, cols);
+    NormLayer<float> layer(3, cols);
     layer.forward();
     const auto exact =
         reference(layer.x.cast<double>(), layer.gain.cast<double>(), layer.bias.cast<double>());
@@ -59,7 +59,7 @@ TEST(LayerNorm, ForwardIsTheDefinition) {
 }
 
 TEST(LayerNorm, LargeOffsetCostsNoAccuracy) {
-  Layer<float> layer(2, 64);
+  NormLayer<float> layer(2, 64);
   layer.x.array() += 1000.0f;
   layer.forward(false);
   const auto exact =
@@ -70,7 +70,7 @@ TEST(LayerNorm, LargeOffsetCostsNoAccuracy) {
 
 TEST(LayerNorm, BackwardIsTheGradientAddedToWhatIsThere) {
   for (const Index rows : {1, 4, 70}) {
-    Layer<double> layer(rows, 19);
+    NormLayer<double> layer(rows, 19);
     const auto dy = random_matrix<double>(rows, 19, 4);
     const auto residual = random_matrix<double>(rows, 19, 5);
     layer.forward();
@@ -90,7 +90,7 @@ TEST(LayerNorm, BackwardIsTheGradientAddedToWhatIsThere) {
 }
 
 TEST(LayerNorm, BackwardWithoutBiasIsTheSame) {
-  Layer<double> layer(5, 8);
+  NormLayer<double> layer(5, 8);
   const auto dy = random_matrix<double>(5, 8, 4);
   layer.forward();
   const auto run = [&](bool with_bias) {
@@ -107,7 +107,7 @@ TEST(LayerNorm, BackwardWithoutBiasIsTheSame) {
 }
 
 TEST(LayerNorm, ThreadsChangeNoBit) {
-  Layer<float> layer(1000, 70);
+  NormLayer<float> layer(1000, 70);
   const auto dy = random_matrix<float>(1000, 70, 4);
   test::expect_same_bits([&] {
     layer.forward();
@@ -122,7 +122,7 @@ TEST(LayerNorm, ThreadsChangeNoBit) {
 }
 
 TEST(LayerNorm, RefusesShapesThatDoNotFit) {
-  Layer<double> layer(4, 6);
+  NormLayer<double> layer(4, 6);
   layer.gain.resize(1, 5);
   EXPECT_THROW(layer.forward(), ShapeError);
 }

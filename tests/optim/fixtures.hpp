@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct Owned {
   std::vector<T> gradient;
   Parameter<T> parameter;
 };
+
+// Entries that differ, so that an element out of place is seen.
+inline void vary(std::vector<double>& values, double from) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::sin(from + 0.37 * static_cast<double>(i));
+  }
+}
 
 template <class E, class F>
 std::string message_of(F&& f) {

@@ -11,13 +11,6 @@
 namespace muonflow::optim {
 namespace {
 
-// Entries that differ, so that an element out of place is seen.
-void vary(std::vector<double>& values, double from) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::sin(from + 0.37 * static_cast<double>(i));
-  }
-}
-
 // The gradient is clipped, then orthogonalized: the step's size is lr whatever max_norm is.
 TEST(Optimizer, ClipsBeforeTheRuleNeverAfter) {
   const auto step = [](std::optional<double> max_norm, double factor) {

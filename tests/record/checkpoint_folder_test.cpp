@@ -13,8 +13,8 @@
 namespace muonflow::record {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 TensorMap tensors(double value) {
   return {{"w", make_tensor<double>({2}, std::vector<double>{value, -value})}};

@@ -11,8 +11,8 @@
 namespace muonflow::record {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 TEST(EventLine, IsOneLineWithFiniteNumbersOrNull) {
   EXPECT_EQ(event_line({{"kind", "step"}, {"step", 3}, {"loss", 0.5}}),

@@ -11,8 +11,8 @@
 namespace muonflow::record {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 TEST(JsonFile, GoesRoundInOrder) {
   const TemporaryFolder folder;

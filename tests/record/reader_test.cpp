@@ -13,10 +13,10 @@
 namespace muonflow::record {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
-void write_run(const std::filesystem::path& path) {
+void write_steps(const std::filesystem::path& path) {
   auto run = RunFolder::create(path, {{"seed", 1}}, "a = 1\n");
   run.event({{"kind", "step"}, {"step", 1}, {"loss", 4.0}});
   run.event({{"kind", "validation"}, {"step", 1}, {"loss", 5.0}});
@@ -26,7 +26,7 @@ void write_run(const std::filesystem::path& path) {
 
 TEST(RunReader, ReadsWhatWasWritten) {
   const TemporaryFolder folder;
-  write_run(folder / "run");
+  write_steps(folder / "run");
   const auto run = RunReader::open(folder / "run");
   EXPECT_EQ(run.name(), "run");
   EXPECT_EQ(run.manifest()["seed"], 1);
@@ -41,7 +41,7 @@ TEST(RunReader, ReadsWhatWasWritten) {
 
 TEST(RunReader, SeriesLeaveOutWhatWasNotMeasured) {
   const TemporaryFolder folder;
-  write_run(folder / "run");
+  write_steps(folder / "run");
   const auto series = RunReader::open(folder / "run").series("step", "step", "loss");
   EXPECT_EQ(series.x, (std::vector<double>{1, 3}));
   EXPECT_EQ(series.y, (std::vector<double>{4, 2.5}));
@@ -50,7 +50,7 @@ TEST(RunReader, SeriesLeaveOutWhatWasNotMeasured) {
 
 TEST(RunReader, CopiesShareWhatWasRead) {
   const TemporaryFolder folder;
-  write_run(folder / "run");
+  write_steps(folder / "run");
   std::optional<RunReader> first = RunReader::open(folder / "run");
   const auto* event = first->last("step");
   const RunReader copy = *first;
@@ -61,7 +61,7 @@ TEST(RunReader, CopiesShareWhatWasRead) {
 
 TEST(RunReader, ReadsARunThatWasKilled) {
   const TemporaryFolder folder;
-  write_run(folder / "run");
+  write_steps(folder / "run");
   const auto text = read_text_file(folder / "run/events.jsonl");
   write_file(folder / "run/events.jsonl", text.substr(0, text.size() - 5));
   const auto run = RunReader::open(folder / "run");
@@ -73,7 +73,7 @@ TEST(RunReader, ReadsARunThatWasKilled) {
 
 TEST(RunReader, NeedsTheManifestOnly) {
   const TemporaryFolder folder;
-  write_run(folder / "run");
+  write_steps(folder / "run");
   RunFolder::open(folder / "run", 9).summary({{"ending", "finished"}});
   EXPECT_EQ((*RunReader::open(folder / "run").summary())["ending"], "finished");
   for (const auto* name : {"events.jsonl", "metrics.csv", "config.toml", "summary.json"}) {
@@ -86,7 +86,7 @@ TEST(RunReader, NeedsTheManifestOnly) {
 
 TEST(RunReader, NamesItselfHoweverItsPathIsWritten) {
   const TemporaryFolder folder;
-  write_run(folder / "run");
+  write_steps(folder / "run");
   EXPECT_EQ(RunReader::open((folder / "run").string() + "/").name(), "run");
   EXPECT_EQ(RunReader::open(folder / "run/../run/.").name(), "run");
   const auto before = std::filesystem::current_path();
@@ -106,7 +106,7 @@ TEST(RunReader, SaysWhatIsWrong) {
   EXPECT_EQ(
       message_of<IoError>([&] { (void)RunReader::open(folder.path()); }),
       folder.path().string() + ": expected a run folder, found a folder without manifest.json");
-  write_run(folder / "run");
+  write_steps(folder / "run");
   write_file(folder / "run/manifest.json", "{");
   EXPECT_EQ(message_of<IoError>([&] { (void)RunReader::open(folder / "run"); }),
             (folder / "run/manifest.json").string() +

@@ -14,8 +14,8 @@
 namespace muonflow::record {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 Json step_event(std::int64_t step) { return {{"kind", "step"}, {"step", step}}; }
 

@@ -27,6 +27,16 @@ TEST(NumberOf, TakesTheFirstThatIsOne) {
   EXPECT_TRUE(std::isnan(number_of(kEvent, {"none", "absent", "list"})));
 }
 
+TEST(NumbersOf, AreThoseOfAList) {
+  const auto numbers = numbers_of(Json{{"list", {1, "a", 2.5}}}, "list");
+  ASSERT_EQ(numbers.size(), 3);
+  EXPECT_EQ(numbers[0], 1);
+  EXPECT_TRUE(std::isnan(numbers[1]));
+  EXPECT_EQ(numbers[2], 2.5);
+  EXPECT_TRUE(numbers_of(kEvent, "loss").empty());
+  EXPECT_TRUE(numbers_of(kEvent, "machine").empty());
+}
+
 TEST(TextOf, TakesTheFirstThatIsOne) {
   EXPECT_EQ(text_of(kEvent, {"absent", "loss", "name"}), "a");
   EXPECT_EQ(text_of(kEvent, {"loss"}), "");

@@ -14,11 +14,11 @@
 namespace muonflow::report {
 namespace {
 
-using testing::TemporaryFolder;
+using test::TemporaryFolder;
 
 TEST(ReadFlow, ColumnsAgreeWithWhatWasWritten) {
   TemporaryFolder folder;
-  testing::write_flow_run(folder / "a", {.records = 50, .modes = 6});
+  test::write_flow_run(folder / "a", {.records = 50, .modes = 6});
   const auto run = flow_run(record::RunReader::open(folder / "a"), "a");
   ASSERT_EQ(run.time.size(), 51U);
   for (std::size_t i = 0; i < run.time.size(); ++i) {

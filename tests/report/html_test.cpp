@@ -14,11 +14,11 @@
 namespace muonflow::report {
 namespace {
 
-using testing::count_of;
-using testing::embedded_json;
-using testing::markup_faults;
-using testing::TemporaryFolder;
-using testing::visible_text;
+using test::count_of;
+using test::embedded_json;
+using test::markup_faults;
+using test::TemporaryFolder;
+using test::visible_text;
 
 std::string page_of(const std::vector<std::filesystem::path>& folders) {
   std::vector<record::RunReader> readers;
@@ -34,9 +34,9 @@ std::string faults_of(const std::string& page) {
 
 TEST(Render, EveryRunAppearsAndThePageIsWellFormed) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "muon-run");
-  testing::write_training_run(folder / "adamw-run", {.rule = "adamw", .seed = 2});
-  testing::write_flow_run(folder / "flow-run", {.records = 40});
+  test::write_training_run(folder / "muon-run");
+  test::write_training_run(folder / "adamw-run", {.rule = "adamw", .seed = 2});
+  test::write_flow_run(folder / "flow-run", {.records = 40});
   const auto page = page_of({folder / "muon-run", folder / "adamw-run", folder / "flow-run"});
   EXPECT_EQ(faults_of(page), "");
   const auto text = visible_text(page);
@@ -54,8 +54,8 @@ TEST(Render, EveryRunAppearsAndThePageIsWellFormed) {
 
 TEST(Render, TheSameFoldersGiveTheSameBytes) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "a");
-  testing::write_flow_run(folder / "b", {.records = 30});
+  test::write_training_run(folder / "a");
+  test::write_flow_run(folder / "b", {.records = 30});
   const auto first = page_of({folder / "a", folder / "b"});
   EXPECT_EQ(first, page_of({folder / "a", folder / "b"}));
   EXPECT_NE(first, page_of({folder / "b"}));
@@ -63,7 +63,7 @@ TEST(Render, TheSameFoldersGiveTheSameBytes) {
 
 TEST(Render, LoadsNothing) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "a");
+  test::write_training_run(folder / "a");
   const auto page = page_of({folder / "a"});
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
   EXPECT_FALSE(std::regex_search(page, std::regex("<[a-z]+[^>]* src=")));
@@ -148,7 +148,7 @@ TEST(Render, WhatIsMissingIsLeftOut) {
 
 TEST(Render, ARunThatWasCutOffSaysSo) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "a", {.steps = 300, .done = 120});
+  test::write_training_run(folder / "a", {.steps = 300, .done = 120});
   { std::ofstream(folder / "a" / "events.jsonl", std::ios::app) << "{\"kind\":\"step\",\"st"; }
   const auto page = page_of({folder / "a"});
   EXPECT_EQ(faults_of(page), "");
@@ -159,8 +159,8 @@ TEST(Render, ARunThatWasCutOffSaysSo) {
 
 TEST(Render, RunsOfTheSameNameAreToldApart) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "x" / "muon");
-  testing::write_training_run(folder / "y" / "muon", {.seed = 3});
+  test::write_training_run(folder / "x" / "muon");
+  test::write_training_run(folder / "y" / "muon", {.seed = 3});
   const auto text = visible_text(page_of({folder / "x" / "muon", folder / "y" / "muon"}));
   EXPECT_NE(text.find("muon (2)"), std::string::npos);
 }

@@ -11,8 +11,8 @@
 namespace muonflow::report {
 namespace {
 
-using testing::markup_faults;
-using testing::visible_text;
+using test::markup_faults;
+using test::visible_text;
 
 TEST(Escape, MarkupBecomesText) {
   EXPECT_EQ(escape("<b a=\"1\" c='2'>&"), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;");

@@ -7,7 +7,7 @@
 #include <set>
 #include <stdexcept>
 
-namespace muonflow::testing {
+namespace muonflow::test {
 namespace {
 
 constexpr std::array<std::string_view, 6> kVoid{"meta", "link", "input", "br", "img", "hr"};
@@ -134,4 +134,4 @@ std::size_t count_of(std::string_view text, std::string_view part) {
   return count;
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

@@ -8,7 +8,7 @@
 
 #include "muonflow/core/fields.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 // Faults, one line each: elements left open or closed out of order, attributes without quotes,
 // stray < or & in text, an id given twice. Contents of script and style are not looked at.
@@ -24,4 +24,4 @@ std::string visible_text(std::string_view page);
 // How often the part occurs.
 std::size_t count_of(std::string_view text, std::string_view part);
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

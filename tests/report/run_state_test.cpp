@@ -12,7 +12,7 @@ namespace muonflow::report {
 namespace {
 
 std::string state_after(const std::vector<Json>& events, bool summary = false) {
-  testing::TemporaryFolder folder;
+  test::TemporaryFolder folder;
   {
     auto file = record::RunFolder::create(folder / "a", Json::object(), "");
     for (const auto& event : events) file.event(event);
@@ -39,7 +39,7 @@ TEST(RunState, AnEndBeforeAResumeIsNone) {
 }
 
 TEST(RunState, TheTotalMayBeUnknown) {
-  testing::TemporaryFolder folder;
+  test::TemporaryFolder folder;
   record::RunFolder::create(folder / "a", Json::object(), "");
   const auto reader = record::RunReader::open(folder / "a");
   EXPECT_NE(run_state(reader, 2.5, std::nan(""), "time").find("time 2.5"), std::string::npos);

@@ -12,20 +12,20 @@
 namespace muonflow::report {
 namespace {
 
-using testing::count_of;
-using testing::markup_faults;
-using testing::visible_text;
+using test::count_of;
+using test::markup_faults;
+using test::visible_text;
 
 class Sections : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new testing::TemporaryFolder;
-    testing::write_training_run(*folder_ / "fast", {.speed = 40, .seed = 1});
-    testing::write_training_run(*folder_ / "slow",
-                                {.rule = "adamw", .lr = 0.003, .floor = 1.7, .seed = 2});
-    testing::write_flow_run(*folder_ / "flow", {.records = 60});
-    testing::write_flow_run(*folder_ / "other",
-                            {.integrator = "muon", .records = 30, .spectra = false});
+    folder_ = new test::TemporaryFolder;
+    test::write_training_run(*folder_ / "fast", {.speed = 40, .seed = 1});
+    test::write_training_run(*folder_ / "slow",
+                             {.rule = "adamw", .lr = 0.003, .floor = 1.7, .seed = 2});
+    test::write_flow_run(*folder_ / "flow", {.records = 60});
+    test::write_flow_run(*folder_ / "other",
+                         {.integrator = "muon", .records = 30, .spectra = false});
   }
   static void TearDownTestSuite() { delete folder_; }
 
@@ -39,7 +39,7 @@ class Sections : public ::testing::Test {
     return {.name = name, .reader = record::RunReader::open(*folder_ / name)};
   }
 
-  static inline testing::TemporaryFolder* folder_ = nullptr;
+  static inline test::TemporaryFolder* folder_ = nullptr;
 };
 
 TEST_F(Sections, SummaryTellsWhoCameFirst) {

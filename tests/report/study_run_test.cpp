@@ -14,8 +14,8 @@
 namespace muonflow::report {
 namespace {
 
-using testing::markup_faults;
-using testing::visible_text;
+using test::markup_faults;
+using test::visible_text;
 
 Json check(const char* name, Json value, const char* range, Json verdict) {
   return {{"kind", "check"},
@@ -70,7 +70,7 @@ class StudyPage : public ::testing::Test {
   StudyRun read(const std::string& name) const {
     return study_run(record::RunReader::open(folder / name), name);
   }
-  testing::TemporaryFolder folder;
+  test::TemporaryFolder folder;
 };
 
 TEST_F(StudyPage, ReadsWhatWasDeclaredAndMeasured) {
@@ -150,7 +150,7 @@ TEST_F(StudyPage, KeysNameTheMeasuredFirstAndATheoryOnce) {
   EXPECT_LT(text.find("leapfrog"), text.find("relaxed"));
   EXPECT_NE(markup.find("<span class=\"line dashed\"></span><span>h<sup>2</sup></span>"),
             std::string::npos);
-  EXPECT_EQ(testing::count_of(markup, "h<sup>2</sup>"), 1U);
+  EXPECT_EQ(test::count_of(markup, "h<sup>2</sup>"), 1U);
   EXPECT_NE(text.find("slopes ≤ 2."), std::string::npos);
   ASSERT_EQ(data.figures().size(), 1U);
   EXPECT_EQ(data.figures().front().x.front().second, "ε");

@@ -9,7 +9,7 @@
 #include "muonflow/core/rng.hpp"
 #include "muonflow/record/run_folder.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 namespace {
 
 Json manifest(const std::string& kind, const Json& config) {
@@ -172,4 +172,4 @@ void write_flow_run(const std::filesystem::path& folder, const SyntheticFlow& o)
                {"wall_seconds", 1.25}});
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 struct SyntheticTraining {
   std::string rule = "muon";
@@ -31,4 +31,4 @@ struct SyntheticFlow {
 };
 void write_flow_run(const std::filesystem::path& folder, const SyntheticFlow& options = {});
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

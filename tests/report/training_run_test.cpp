@@ -12,7 +12,7 @@
 namespace muonflow::report {
 namespace {
 
-using testing::TemporaryFolder;
+using test::TemporaryFolder;
 
 TEST(RunningMean, ForgetsItsStartWithoutBias) {
   const auto flat = running_mean({2, 2, 2}, 10);
@@ -40,7 +40,7 @@ TEST(WindowedRatio, DividesSumsAndNotRatios) {
 
 TEST(ReadTraining, ColumnsAgreeWithWhatWasWritten) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "a", {.steps = 100, .done = 100});
+  test::write_training_run(folder / "a", {.steps = 100, .done = 100});
   const auto run = training_run(record::RunReader::open(folder / "a"), "a");
   EXPECT_EQ(run.name, "a");
   EXPECT_EQ(run.data_label(), "austen");
@@ -61,7 +61,7 @@ TEST(ReadTraining, ColumnsAgreeWithWhatWasWritten) {
 
 TEST(ReadTraining, RatesAreThoseOfTheRuleWithMostParameters) {
   TemporaryFolder folder;
-  testing::write_training_run(folder / "a", {.lr = 0.05, .steps = 100, .done = 60});
+  test::write_training_run(folder / "a", {.lr = 0.05, .steps = 100, .done = 60});
   const auto run = training_run(record::RunReader::open(folder / "a"), "a");
   EXPECT_EQ(run.routing.size(), 13U);
   ASSERT_EQ(run.rules.size(), 2U);

@@ -14,7 +14,7 @@ namespace muonflow::study {
 namespace {
 
 TEST(StudyRecorder, DeclaresBeforeItMeasures) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path() / "run";
   const auto& toy = toy_study();
   const auto options = toy.resolve(Json::object(), false, {});
@@ -48,7 +48,7 @@ TEST(StudyRecorder, DeclaresBeforeItMeasures) {
 }
 
 TEST(StudyRecorder, AnInterruptedStudyDecidesNothing) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path() / "run";
   const auto& toy = toy_study();
   const auto options = toy.resolve(Json::object(), false, {});

@@ -7,7 +7,7 @@
 
 #include "muonflow/core/error.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 // Fails the test when nothing, or another kind of error, is thrown, or the message is not one line.
 template <class Kind, class Body>
@@ -27,4 +27,4 @@ std::string message_of(Body&& body) {
   return "";
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

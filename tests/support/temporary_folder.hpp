@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 class TemporaryFolder {
  public:
@@ -40,4 +40,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

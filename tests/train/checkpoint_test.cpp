@@ -12,8 +12,8 @@
 namespace muonflow::train {
 namespace {
 
-using testing::message_of;
-using testing::TemporaryFolder;
+using test::message_of;
+using test::TemporaryFolder;
 
 Checkpoint trained_checkpoint() {
   Small<float> small({.steps = 3}, small_routing(),

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "muonflow/core/error.hpp"
+#include "tests/train/expect_in.hpp"
 
 namespace muonflow::train {
 namespace {
@@ -25,10 +26,6 @@ std::string message_of(const std::string& text) {
     return error.what();
   }
   return "accepted";
-}
-
-void expect_in(const std::string& part, const std::string& message) {
-  EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 
 TEST(TrainConfig, ReadsTablesAndKeepsDefaults) {

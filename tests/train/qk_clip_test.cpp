@@ -14,7 +14,7 @@
 namespace muonflow::train {
 namespace {
 
-using muonflow::testing::message_of;
+using muonflow::test::message_of;
 
 constexpr double kThreshold = 0.5;
 
@@ -110,7 +110,7 @@ TEST(QkClip, ScalesQueriesAndKeysOfEachHead) {
 
 TEST(QkClip, ResumedAtAnyStepARunGoesOnWithTheSameBits) {
   const TrainOptions options{.steps = 9, .batch_size = 2, .accumulation = 2, .eval_every = 2};
-  const muonflow::testing::TemporaryFolder folder;
+  const muonflow::test::TemporaryFolder folder;
   const auto routing = clipping(0.02);
   Small<float> whole(options, routing);
   std::int64_t clipped = 0;

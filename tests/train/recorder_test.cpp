@@ -13,14 +13,14 @@
 namespace muonflow::train {
 namespace {
 
-struct Fake final : Saveable {
+struct Stopped final : Saveable {
   std::int64_t step() const override { return 4; }
   bool intact() const override { return true; }
   Checkpoint checkpoint() const override { return {}; }
 };
 
 TEST(Recorder, WritesTheVocabularyOfTheRunFolder) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   auto run = record::RunFolder::create(folder / "run", Json::object(), "");
   Recorder recorder(run, 2);
   for (std::int64_t step = 1; step <= 5; ++step) {
@@ -40,7 +40,7 @@ TEST(Recorder, WritesTheVocabularyOfTheRunFolder) {
   recorder.on_evaluation({.step = 4, .loss = 2.25, .total_tokens = 400, .total_seconds = 0.4});
   recorder.on_trouble({.step = 4, .what = "gradient", .tensor = "w", .in_a_row = 2});
   recorder.on_warning(4, "w", "odd");
-  recorder.on_end(Ending::interrupted, Fake{});
+  recorder.on_end(Ending::interrupted, Stopped{});
 
   const auto reader = record::RunReader::open(folder / "run");
   std::vector<std::int64_t> steps;

@@ -10,18 +10,15 @@
 #include "muonflow/record/reader.hpp"
 #include "tests/support/message_of.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/train/expect_in.hpp"
 #include "tests/train/small.hpp"
 
 namespace muonflow::train {
 namespace {
 
 namespace fs = std::filesystem;
-using ::muonflow::testing::message_of;
-using ::muonflow::testing::TemporaryFolder;
-
-void expect_in(const std::string& part, const std::string& message) {
-  EXPECT_NE(message.find(part), std::string::npos) << message;
-}
+using muonflow::test::message_of;
+using muonflow::test::TemporaryFolder;
 
 class TrainRun : public ::testing::Test {
  protected:

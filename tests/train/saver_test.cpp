@@ -13,7 +13,7 @@
 namespace muonflow::train {
 namespace {
 
-using testing::TemporaryFolder;
+using test::TemporaryFolder;
 
 struct Fake final : Saveable {
   std::int64_t at = 0;

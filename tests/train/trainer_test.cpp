@@ -120,7 +120,7 @@ TEST(Trainer, RestoredAtEveryStepItGoesOnWithTheSameBits) {
   const TrainOptions options{.steps = 9, .batch_size = 2, .accumulation = 3, .eval_every = 4};
   const optim::Schedule schedule{
       .kind = optim::ScheduleKind::wsd, .warmup = 3, .floor = 0.1, .decay_fraction = 0.5};
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   for (const std::string preset : {"muon+adamw", "regularized_muon+adamw", "adamw"}) {
     set_threads(1);
     Small<float> whole(options, small_routing(preset), schedule);

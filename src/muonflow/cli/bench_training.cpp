@@ -23,7 +23,6 @@
 namespace muonflow::cli {
 namespace {
 
-constexpr const char* kOurs = "muonflow";
 constexpr int kWarmup = 2;  // steps of each contender that do not count
 
 struct Trainee {

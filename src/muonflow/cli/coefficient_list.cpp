@@ -84,7 +84,7 @@ Listing generated(const std::string& text) {
                   .norm_factor = 1,
                   .steps = linalg::generate(options),
                   .measured = {},
-                  .options = to_json(options)};
+                  .options = muonflow::to_json(options)};
   for (std::size_t count = 1; count <= listing.steps.size(); ++count) {
     const Steps first(listing.steps.begin(),
                       listing.steps.begin() + static_cast<std::ptrdiff_t>(count));
@@ -93,7 +93,7 @@ Listing generated(const std::string& text) {
   return listing;
 }
 
-Json to_json(const Listing& listing) {
+Json listing_json(const Listing& listing) {
   Json object{{"name", listing.name},
               {"summary", listing.summary},
               {"reference", listing.cite},
@@ -169,7 +169,7 @@ void list_coefficients(const std::string& name, const std::string& generate, boo
   }
   if (json) {
     Json all = Json::array();
-    for (const auto& listing : listings) all.push_back(to_json(listing));
+    for (const auto& listing : listings) all.push_back(listing_json(listing));
     fmt::print("{}\n", all.dump(2));
     return;
   }

@@ -57,8 +57,8 @@ struct CommandEntry {
 
 Registry<CommandEntry>& commands();
 
-// At the end of a command file: const Enrolled<Replay> enrolled{"replay", "applies a rule ...",
-// "muonflow replay ..."};
+// At the end of a command file: const Enrolled<Replay> enrolled_replay{"replay", "applies a rule
+// ...", "muonflow replay ..."};
 template <class C>
 struct Enrolled {
   Enrolled(std::string name, std::string summary, std::string example) {

@@ -152,8 +152,8 @@ std::string value_at(const Json& tree, const std::string& path) {
 
 void require_same_system(const FlowSetup& asked, const FlowSetup& own, const fs::path& folder,
                          const FlowResume& resume) {
-  const auto asked_tree = to_json(asked.options);
-  const auto own_tree = to_json(own.options);
+  const auto asked_tree = muonflow::to_json(asked.options);
+  const auto own_tree = muonflow::to_json(own.options);
   if (const auto key = differing_key(own_tree, asked_tree)) {
     throw ConfigError({.place = asked.place(*key),
                        .what = "a resumed run keeps its system",
@@ -175,7 +175,7 @@ void require_same_system(const FlowSetup& asked, const FlowSetup& own, const fs:
 
 }  // namespace
 
-std::string FlowSetup::to_toml() const { return muonflow::to_toml(to_json(options)); }
+std::string FlowSetup::to_toml() const { return muonflow::to_toml(muonflow::to_json(options)); }
 
 FlowSetup read_flow(const Config& config, const fs::path& from) {
   FlowSetup setup{.options = flow::read_options(config.tree(), config.place_of()),

@@ -43,7 +43,7 @@ void keep_plan(const linalg::PlanTable& table) {
                        .expected = "HOME or XDG_CACHE_HOME set to an absolute path"});
   }
   std::filesystem::create_directories(file.parent_path());
-  write_file(file, to_json(table).dump(2) + "\n");
+  write_file(file, muonflow::to_json(table).dump(2) + "\n");
 }
 
 void forget_plan() {

@@ -39,7 +39,7 @@ Launched launched() {
   return {};
 }
 
-Ranks join(const Launched& launched) {
+Ranks join_ranks(const Launched& launched) {
   Ranks ranks = dist::mpi_world();
   if (ranks->size() != launched.size) {
     throw ConfigError({.what = "the launcher belongs to another MPI than this program",
@@ -61,7 +61,7 @@ int on_ranks(const std::function<int(const Ranks&)>& body) {
   if (started.size <= 1) return body(dist::serial());
   Ranks ranks;
   try {
-    ranks = join(started);
+    ranks = join_ranks(started);
   } catch (const Error&) {
     if (started.rank == 0) throw;
     return 0;  // an error here would make the launcher end rank 0 before it has spoken

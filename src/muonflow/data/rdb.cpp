@@ -20,9 +20,9 @@ constexpr std::uint32_t kTypeMask = 0xff;
 constexpr std::uint32_t kAttributes = 0x200;  // flag: a pairlist of attributes follows
 
 // Big-endian numbers and bytes from the front of what is left; refuses to pass the end.
-class Cursor {
+class Front {
  public:
-  Cursor(View bytes, std::string place) : bytes_(bytes), place_(std::move(place)) {}
+  Front(View bytes, std::string place) : bytes_(bytes), place_(std::move(place)) {}
 
   std::uint32_t word() {
     std::uint32_t value = 0;
@@ -46,7 +46,7 @@ class Cursor {
 };
 
 // Inflates the stream at the front of the file into exactly `length` bytes and steps over it.
-std::vector<std::uint8_t> inflate_chunk(Cursor& file, std::uint32_t length) {
+std::vector<std::uint8_t> inflate_chunk(Front& file, std::uint32_t length) {
   const auto packed = file.rest();
   if (length > packed.size() * kLargestRatio || packed.size() > std::numeric_limits<uInt>::max()) {
     file.refuse("a chunk's length is impossible");
@@ -69,7 +69,7 @@ std::vector<std::uint8_t> inflate_chunk(Cursor& file, std::uint32_t length) {
 }
 
 std::string decode_object(View raw, const std::string& place) {
-  Cursor object(raw, place);
+  Front object(raw, place);
   const auto magic = object.take(2);
   if (magic[0] != 'X' || magic[1] != '\n') object.refuse("no XDR object");
   const auto version = object.word();
@@ -101,7 +101,7 @@ std::string decode_object(View raw, const std::string& place) {
 
 std::vector<std::string> read_rdb_texts(const std::filesystem::path& path) {
   const auto bytes = read_text(path);
-  Cursor file(bytes, path.string());
+  Front file(bytes, path.string());
   std::vector<std::string> texts;
   while (!file.rest().empty()) {
     const auto length = file.word();

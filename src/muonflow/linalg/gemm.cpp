@@ -71,16 +71,19 @@ void gemm(Op op_a, Op op_b, T alpha, const ConstMatrixRef<T>& a, const ConstMatr
   const Index ldb = b.outerStride();
   const Index ldc = c.outerStride();
   const Grid grid = grid_of(m, n, k);
+  const Index row_parts =
+      grid.row_parts;  // by themselves: what a lambda of a function that all see
+  const Index col_parts = grid.col_parts;  // captures is to be of a type that all see
   const auto panel = [&](Index index) {
-    const Index i0 = cut(m, grid.row_parts, index / grid.col_parts);
-    const Index i1 = cut(m, grid.row_parts, index / grid.col_parts + 1);
-    const Index j0 = cut(n, grid.col_parts, index % grid.col_parts);
-    const Index j1 = cut(n, grid.col_parts, index % grid.col_parts + 1);
+    const Index i0 = cut(m, row_parts, index / col_parts);
+    const Index i1 = cut(m, row_parts, index / col_parts + 1);
+    const Index j0 = cut(n, col_parts, index % col_parts);
+    const Index j1 = cut(n, col_parts, index % col_parts + 1);
     if (i0 == i1 || j0 == j1) return;
     detail::panel_gemm(ta, tb, i1 - i0, j1 - j0, k, alpha, pa + (ta ? i0 : i0 * lda), lda,
                        pb + (tb ? j0 * ldb : j0), ldb, beta, pc + i0 * ldc + j0, ldc);
   };
-  parallel_tasks(grid.row_parts * grid.col_parts, panel);
+  parallel_tasks(row_parts * col_parts, panel);
 }
 
 template void gemm<float>(Op, Op, float, const ConstMatrixRef<float>&, const ConstMatrixRef<float>&,

@@ -20,8 +20,8 @@
 namespace muonflow::linalg {
 namespace {
 
-constexpr double kUnit = std::numeric_limits<double>::epsilon();
-constexpr Range kPowers{.lo = 0, .hi = 1e6, .lo_open = true};
+constexpr double kDoubleUnit = std::numeric_limits<double>::epsilon();
+constexpr Range kOrders{.lo = 0, .hi = 1e6, .lo_open = true};
 constexpr double kMostWhole = 64;  // of p, for the iterations and the residual
 
 bool is_whole(double p) { return p <= kMostWhole && p == std::floor(p); }
@@ -37,7 +37,7 @@ void check(const InverseRoot& o, Index rows, Index cols) {
                       .expected = "a square matrix",
                       .found = to_string(Shape{rows, cols})});
   }
-  if (!kPowers.contains(o.p)) refuse("p of the inverse root", to_string(kPowers), o.p);
+  if (!kOrders.contains(o.p)) refuse("p of the inverse root", to_string(kOrders), o.p);
   if (!(o.ridge >= 0) || std::isinf(o.ridge)) {
     refuse("ridge of the inverse root", "a finite number in [0, inf)", o.ridge);
   }
@@ -54,7 +54,7 @@ void check(const InverseRoot& o, Index rows, Index cols) {
 
 // One call's data in double: the matrix times 2^-shift, so that its norm lies in [1/2, 1), its
 // ridge and cutoff.
-struct Problem {
+struct RootProblem {
   MatrixMap<double> matrix;  // both triangles
   double p = 2;
   double ridge = 0;  // scaled as the matrix, relative ones not yet times the largest eigenvalue
@@ -68,7 +68,7 @@ void add_to_diagonal(MatrixMap<double>& a, double value) {
 }
 
 // root <- V diag(f) V^T. On entry `root` is ignored; on return problem.matrix holds its ridge.
-Status by_eigh(Problem& problem, MatrixMap<double>& root, InverseRootReport& report,
+Status by_eigh(RootProblem& problem, MatrixMap<double>& root, InverseRootReport& report,
                Scratch& scratch) {
   const Index n = problem.matrix.rows();
   Scratch::Frame frame(scratch);
@@ -108,7 +108,7 @@ Status by_eigh(Problem& problem, MatrixMap<double>& root, InverseRootReport& rep
 }
 
 // False where the interval is not good enough for an iteration; problem.matrix is then as before.
-bool by_iteration(Problem& problem, InverseRootMethod method, double accuracy,
+bool by_iteration(RootProblem& problem, InverseRootMethod method, double accuracy,
                   MatrixMap<double>& root, InverseRootReport& report, Scratch& scratch) {
   const Index n = problem.matrix.rows();
   Scratch::Frame frame(scratch);
@@ -119,7 +119,8 @@ bool by_iteration(Problem& problem, InverseRootMethod method, double accuracy,
   }
   m = problem.matrix;
   add_to_diagonal(m, ridge);
-  const double least = std::max(ridge > 0 ? 0 : problem.cutoff, static_cast<double>(n) * kUnit);
+  const double least =
+      std::max(ridge > 0 ? 0 : problem.cutoff, static_cast<double>(n) * kDoubleUnit);
   const std::optional<RootInterval> interval = root_interval(m, least);
   if (!interval) return false;
 
@@ -171,7 +172,7 @@ double residual_of(const ConstMatrixRef<double>& c, const ConstMatrixRef<double>
 
 void InverseRoot::fields(FieldVisitor& v) {
   v.choice("root_method", method, "how the inverse root is computed");
-  v.real("p", p, kPowers, "which root");
+  v.real("p", p, kOrders, "which root");
   v.real("ridge", ridge, kNonNegative, "added to the eigenvalues");
   v.choice("ridge_mode", ridge_mode, "the ridge itself, or times the largest eigenvalue");
   v.optional_real("cutoff", cutoff, {.lo = 0, .hi = 1, .hi_open = true},
@@ -189,11 +190,11 @@ Outcome inverse_root(MatrixRef<T> c, const InverseRoot& options, Workspace<T>& w
     return {};
   }
   Scratch::Frame frame(workspace);
-  Problem problem{.matrix = frame.matrix<double>(n, n),
-                  .p = options.p,
-                  .ridge_mode = options.ridge_mode,
-                  .cutoff = options.cutoff.value_or(static_cast<double>(n) *
-                                                    std::numeric_limits<T>::epsilon())};
+  RootProblem problem{.matrix = frame.matrix<double>(n, n),
+                      .p = options.p,
+                      .ridge_mode = options.ridge_mode,
+                      .cutoff = options.cutoff.value_or(static_cast<double>(n) *
+                                                        std::numeric_limits<T>::epsilon())};
   MatrixMap<double> root = frame.matrix<double>(n, n);
   for (Index i = 0; i < n; ++i) {
     for (Index j = 0; j <= i; ++j) {
@@ -217,7 +218,7 @@ Outcome inverse_root(MatrixRef<T> c, const InverseRoot& options, Workspace<T>& w
 
   const InverseRootMethod method =
       options.method == InverseRootMethod::automatic ? InverseRootMethod::eigh : options.method;
-  const double accuracy = sizeof(T) == sizeof(float) ? 1e-9 : kUnit;
+  const double accuracy = sizeof(T) == sizeof(float) ? 1e-9 : kDoubleUnit;
   Status status = Status::ok;
   if (norm == 0 || method == InverseRootMethod::eigh ||
       !by_iteration(problem, method, accuracy, root, made, workspace)) {

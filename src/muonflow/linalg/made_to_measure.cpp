@@ -153,10 +153,10 @@ std::size_t row_of(double lower) {
   return static_cast<std::size_t>((above + kStride - 1) / kStride);
 }
 
-using Table = std::vector<std::vector<OddPolynomial>>;
+using StepRows = std::vector<std::vector<OddPolynomial>>;
 
 // Rows down to a lower end.
-void extend(Table& rows, double lower, const Measure& measure) {
+void extend(StepRows& rows, double lower, const Measure& measure) {
   for (std::size_t i = rows.size(); i <= row_of(std::max(lower, kSmallest)); ++i) {
     rows.push_back(Search(measure).run(place_of_lower(1) + static_cast<std::int64_t>(i) * kStride));
   }
@@ -166,11 +166,11 @@ void extend(Table& rows, double lower, const Measure& measure) {
 
 std::span<const OddPolynomial> made_to_measure(const Measure& measure) {
   static std::mutex mutex;
-  static std::map<std::tuple<double, double, double>, Table> tables;
+  static std::map<std::tuple<double, double, double>, StepRows> tables;
   Measure wider = measure;
   wider.aspect = std::exp2(std::round(std::log2(std::max(measure.aspect, 1.0))));
   const std::lock_guard lock(mutex);
-  Table& rows = tables[{wider.error, wider.amplification, wider.aspect}];
+  StepRows& rows = tables[{wider.error, wider.amplification, wider.aspect}];
   const double lower = std::clamp(measure.lower, kSmallest, 1.0);
   if (row_of(lower) >= rows.size()) extend(rows, lower / kAhead, wider);
   return rows[row_of(lower)];

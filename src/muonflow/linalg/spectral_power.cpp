@@ -130,14 +130,14 @@ Outcome by_svd(MatrixRef<T> g, const SpectralPower& o, SpectralPowerReport& repo
 }
 
 // G as a wide matrix in double times 2^-shift, its norm in [1/2, 1), and its Gram matrix.
-struct Problem {
+struct PowerProblem {
   MatrixMap<double> wide;  // [r, n]
   MatrixMap<double> gram;  // [r, r]
   int shift = 0;
 };
 
 template <class T>
-void load(const ConstMatrixRef<T>& g, double norm, Problem& problem, Scratch& scratch) {
+void load(const ConstMatrixRef<T>& g, double norm, PowerProblem& problem, Scratch& scratch) {
   if (g.rows() > g.cols()) {
     Scratch::Frame frame(scratch);
     MatrixMap<T> turned = frame.matrix<T>(g.cols(), g.rows());
@@ -156,7 +156,7 @@ void load(const ConstMatrixRef<T>& g, double norm, Problem& problem, Scratch& sc
 // product <- (gram / norm^2)^(-c) wide / norm on the support. False where the Gram matrix cannot
 // tell, which only `automatic` minds.
 template <class T>
-bool by_eigh(Problem& problem, const SpectralPower& o, MatrixMap<double>& product,
+bool by_eigh(PowerProblem& problem, const SpectralPower& o, MatrixMap<double>& product,
              SpectralPowerReport& report, Scratch& scratch) {
   const Index r = problem.gram.rows();
   Scratch::Frame frame(scratch);
@@ -195,7 +195,7 @@ bool by_eigh(Problem& problem, const SpectralPower& o, MatrixMap<double>& produc
 // product <- (gram / norm^2)^(-a / b) wide / norm; false where the proven interval reaches below
 // what is to be kept.
 template <class T>
-bool by_rational(Problem& problem, const SpectralPower& o, MatrixMap<double>& product,
+bool by_rational(PowerProblem& problem, const SpectralPower& o, MatrixMap<double>& product,
                  SpectralPowerReport& report, Scratch& scratch) {
   const Index r = problem.gram.rows();
   const Fraction f = fraction_of(o.c);
@@ -233,7 +233,7 @@ std::optional<Outcome> by_gram(MatrixRef<T> g, double norm, const SpectralPower&
   const Index r = std::min(g.rows(), g.cols());
   const Index n = std::max(g.rows(), g.cols());
   Scratch::Frame frame(scratch);
-  Problem problem{.wide = frame.matrix<double>(r, n), .gram = frame.matrix<double>(r, r)};
+  PowerProblem problem{.wide = frame.matrix<double>(r, n), .gram = frame.matrix<double>(r, r)};
   MatrixMap<double> product = frame.matrix<double>(r, n);
   load<T>(g, norm, problem, scratch);
   const bool made = o.method == SpectralPowerMethod::rational

@@ -6,8 +6,6 @@
 namespace muonflow::report {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 // JSON has no word for numbers that are not finite; writers use null or one of these texts.
 std::optional<double> as_number(const Json& value) {
   if (value.is_number()) return value.get<double>();
@@ -41,6 +39,16 @@ double number_of(const Json& object, std::initializer_list<std::string_view> pat
     if (const auto number = as_number(member(object, path))) return *number;
   }
   return kNaN;
+}
+
+std::vector<double> numbers_of(const Json& object, std::string_view path) {
+  std::vector<double> values;
+  const auto& list = member(object, path);
+  if (!list.is_array()) return values;
+  for (const auto& value : list) {
+    values.push_back(value.is_number() ? value.get<double>() : kNaN);
+  }
+  return values;
 }
 
 std::string text_of(const Json& object, std::initializer_list<std::string_view> paths) {

@@ -17,7 +17,7 @@ constexpr std::size_t kColumnsOfAMap = 600;
 constexpr std::size_t kObjectiveTone = 0, kKineticTone = 1, kDissipatedTone = 2;
 const std::vector<std::pair<std::string, std::string>> kTime{{"time", "time t"}};
 
-Figure figure_of(const std::string& id, const std::string& y) {
+Figure flow_figure(const std::string& id, const std::string& y) {
   Figure figure;
   figure.id = id;
   figure.section = "flow";
@@ -36,7 +36,7 @@ std::vector<double> absolute(std::vector<double> values) {
 std::string ledger_figure(const FlowRun& run, std::size_t index, PageData& data) {
   if (run.time.empty()) return {};
   const auto id = fmt::format("flow-{}-ledger", index);
-  auto figure = figure_of(id, "energy");
+  auto figure = flow_figure(id, "energy");
   const auto kept = thinned(run.objective, kPointsOfALine);
   const auto points = data.add_points({{"time", pick(run.time, kept)}});
   std::vector<double> total(run.energy.size());
@@ -121,7 +121,7 @@ std::string spectra_figures(const FlowRun& run, std::size_t index, PageData& dat
 // Kinetic energy and dissipation of every block, in the colour of the block.
 std::string blocks_figure(const FlowRun& run, std::size_t index, PageData& data) {
   if (run.blocks.empty() || run.momentum_free) return {};
-  auto figure = figure_of(fmt::format("flow-{}-blocks", index), "energy");
+  auto figure = flow_figure(fmt::format("flow-{}-blocks", index), "energy");
   figure.log = true;
   std::string keys = "<ul class=\"keys\">";
   for (std::size_t b = 0; b < run.blocks.size(); ++b) {
@@ -164,8 +164,8 @@ std::string rate_figure(const FlowRun& run, std::size_t index, PageData& data) {
   const bool certified = !run.lyapunov.empty() &&
                          std::isfinite(run.certified_rate + run.certified_from + run.certified_to);
   if (run.time.empty() || !std::isfinite(run.infimum) || !(fitted || certified)) return {};
-  auto figure = figure_of(fmt::format("flow-{}-rate", index),
-                          certified ? "E − inf J, Lyapunov function" : "E − inf J");
+  auto figure = flow_figure(fmt::format("flow-{}-rate", index),
+                            certified ? "E − inf J, Lyapunov function" : "E − inf J");
   figure.log = true;
   auto above = run.energy;
   for (double& energy : above) energy -= run.infimum;
@@ -236,20 +236,20 @@ std::string shared_figure(std::span<const FlowRun> runs, PageData& data, Figure 
 }
 
 std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
-  auto energy = figure_of("flow-energy", "energy E");
+  auto energy = flow_figure("flow-energy", "energy E");
   energy.log = std::all_of(runs.begin(), runs.end(), [](const FlowRun& run) {
     return std::all_of(run.energy.begin(), run.energy.end(), [](double e) { return !(e <= 0); });
   });
-  auto objective = figure_of("flow-objective", "objective J");
+  auto objective = flow_figure("flow-objective", "objective J");
   objective.log = std::all_of(runs.begin(), runs.end(), [](const FlowRun& run) {
     return std::all_of(run.objective.begin(), run.objective.end(),
                        [](double j) { return !(j <= 0); });
   });
-  auto kinetic = figure_of("flow-kinetic", "kinetic energy K");
+  auto kinetic = flow_figure("flow-kinetic", "kinetic energy K");
   kinetic.log = true;
-  auto error = figure_of("flow-error", "|E(0) − E(t) − dissipated|");
+  auto error = flow_figure("flow-error", "|E(0) − E(t) − dissipated|");
   error.log = true;
-  auto norm = figure_of("flow-norm", "largest singular value");
+  auto norm = flow_figure("flow-norm", "largest singular value");
   norm.from_zero = true;
   std::string out;
   out += shared_figure(runs, data, energy,
@@ -270,14 +270,14 @@ std::string shared_figures(std::span<const FlowRun> runs, PageData& data) {
   out += shared_figure(runs, data, norm,
                        "<b>Largest momentum:</b> operator norm, maximum over particles.",
                        [](const FlowRun& run) { return without_zeros(run.momentum_op_norm); });
-  auto distance = figure_of("flow-distance", "distance");
+  auto distance = flow_figure("flow-distance", "distance");
   distance.from_zero = true;
   out += shared_figure(runs, data, distance,
                        "<b>Distance of two particles:</b> root mean square over all pairs. Whether "
                        "the law spreads or concentrates.",
                        [](const FlowRun& run) { return run.particle_distance; });
   out += shared_figure(
-      runs, data, figure_of("flow-alignment", "⟨G, ∇Φ(M)⟩ / ‖G‖²"),
+      runs, data, flow_figure("flow-alignment", "⟨G, ∇Φ(M)⟩ / ‖G‖²"),
       "<b>Alignment</b> of the motion with the force, means over the particles. Where it is "
       "negative the objective rises.",
       [](const FlowRun& run) { return run.alignment; });

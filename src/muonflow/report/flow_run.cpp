@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -11,8 +10,6 @@
 
 namespace muonflow::report {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // The spectra of one event by block: a list of values, or an object of such lists.
 std::vector<std::pair<std::string, const Json*>> blocks_of(const Json& spectrum) {

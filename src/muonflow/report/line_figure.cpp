@@ -9,12 +9,12 @@
 namespace muonflow::report {
 namespace {
 
-constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
+constexpr double kBlank = std::numeric_limits<double>::quiet_NaN();
 
 // Values that the axis can show; the others are gaps.
 void make_gaps(const Figure& figure, std::vector<double>& values) {
   for (double& value : values) {
-    if (!std::isfinite(value) || (figure.log && !(value > 0))) value = kGap;
+    if (!std::isfinite(value) || (figure.log && !(value > 0))) value = kBlank;
   }
 }
 

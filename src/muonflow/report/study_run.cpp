@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -11,19 +10,9 @@
 namespace muonflow::report {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 double number_at(const Json& list, std::size_t index) {
   const bool there = list.is_array() && index < list.size() && list[index].is_number();
   return there ? list[index].get<double>() : kNaN;
-}
-
-std::vector<double> numbers_of(const Json& object, std::string_view key) {
-  std::vector<double> values;
-  const auto& list = member(object, key);
-  if (!list.is_array()) return values;
-  for (std::size_t i = 0; i < list.size(); ++i) values.push_back(number_at(list, i));
-  return values;
 }
 
 bool flag_of(const Json& object, std::string_view key) {

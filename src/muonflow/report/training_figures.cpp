@@ -40,7 +40,7 @@ std::optional<double> loss_cap(std::span<const TrainingRun> runs) {
   return cap;
 }
 
-Figure figure_of(const std::string& id, const std::string& y) {
+Figure training_figure(const std::string& id, const std::string& y) {
   Figure figure;
   figure.id = id;
   figure.section = "training";
@@ -50,7 +50,7 @@ Figure figure_of(const std::string& id, const std::string& y) {
 }
 
 std::string loss_figure(std::span<const TrainingRun> runs, PageData& data) {
-  auto figure = figure_of("training-loss", "loss (nats per token)");
+  auto figure = training_figure("training-loss", "loss (nats per token)");
   figure.cap = loss_cap(runs);
   bool averaged = false;
   for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -100,7 +100,7 @@ std::string rates_text(std::span<const TrainingRun> runs) {
 }
 
 std::string rate_figure(std::span<const TrainingRun> runs, PageData& data) {
-  auto figure = figure_of("training-rate", "learning rate");
+  auto figure = training_figure("training-rate", "learning rate");
   double largest = 0, smallest = std::numeric_limits<double>::infinity();
   for (const auto& run : runs) {
     double peak = 0;
@@ -130,7 +130,7 @@ std::string rate_figure(std::span<const TrainingRun> runs, PageData& data) {
 std::string speed_figure(std::span<const TrainingRun> runs, PageData& data, const std::string& id,
                          const std::string& label, const std::string& caption,
                          std::vector<double> (TrainingRun::*curve)() const, double factor) {
-  auto figure = figure_of(id, label);
+  auto figure = training_figure(id, label);
   figure.from_zero = true;
   for (std::size_t r = 0; r < runs.size(); ++r) {
     auto values = (runs[r].*curve)();

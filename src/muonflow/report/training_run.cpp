@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "muonflow/report/events.hpp"
@@ -13,8 +12,6 @@
 
 namespace muonflow::report {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 void append_position(Positions& at, const Json& event) {
   at.step.push_back(number_of(event, {"step"}));

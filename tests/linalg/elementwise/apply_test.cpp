@@ -6,18 +6,10 @@
 #include <limits>
 
 #include "muonflow/core/error.hpp"
-#include "muonflow/core/rng.hpp"
+#include "tests/linalg/elementwise/normal_matrix.hpp"
 
 namespace muonflow::linalg {
 namespace {
-
-template <class T>
-Matrix<T> normal_matrix(Index rows, Index cols, std::uint64_t seed) {
-  Matrix<T> a(rows, cols);
-  Rng rng(seed, 0);
-  for (Index i = 0; i < a.size(); ++i) a.data()[i] = static_cast<T>(rng.normal());
-  return a;
-}
 
 template <class T>
 class ApplyOf : public testing::Test {};

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "muonflow/core/error.hpp"
-#include "muonflow/core/rng.hpp"
+#include "tests/linalg/elementwise/normal_matrix.hpp"
 
 namespace muonflow::linalg {
 namespace {
@@ -16,14 +16,6 @@ constexpr Index kRows = 3;
 
 // Lengths about a whole number of every machine's vectors.
 constexpr std::array<Index, 7> kCols{1, 2, 7, 16, 31, 64, 133};
-
-template <class T>
-Matrix<T> normal_matrix(Index rows, Index cols, std::uint64_t seed) {
-  Matrix<T> a(rows, cols);
-  Rng rng(seed, 0);
-  for (Index i = 0; i < a.size(); ++i) a.data()[i] = static_cast<T>(rng.normal());
-  return a;
-}
 
 // Of three matrices, the gradient is part of a wider one: its rows lie apart. This file is compiled
 // for plain x86-64, which fuses nothing, so that entries must agree to the last bit.

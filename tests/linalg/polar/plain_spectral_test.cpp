@@ -8,24 +8,24 @@
 namespace muonflow::linalg {
 namespace {
 
-constexpr double kEpsilon = 1e-2;
+constexpr double kMapEpsilon = 1e-2;
 
 TEST(PlainRegularizedPolar, EveryRivalComputesTheMap) {
   for (const auto& [m, n] : {std::pair<Index, Index>{12, 30}, {30, 12}, {24, 24}, {4, 8}}) {
     const auto s = reference::geometric(std::min(m, n), 100);
     const Matrix<float> a = reference::with_spectrum(m, n, s, 98).cast<float>();
-    const Matrix<double> exact = reference::regularized_polar(a.cast<double>(), kEpsilon);
+    const Matrix<double> exact = reference::regularized_polar(a.cast<double>(), kMapEpsilon);
     // Rounding of n terms, enlarged by the map's Lipschitz constant 1 / epsilon.
-    const double tolerance = 10 * static_cast<double>(std::max(m, n)) * 1.2e-7 / kEpsilon;
+    const double tolerance = 10 * static_cast<double>(std::max(m, n)) * 1.2e-7 / kMapEpsilon;
     Scratch scratch;
     for (const auto decomposition : {Decomposition::svd, Decomposition::eigh}) {
       Matrix<float> x = a;
-      ASSERT_TRUE(plain_regularized_polar(x, kEpsilon, decomposition, scratch));
+      ASSERT_TRUE(plain_regularized_polar(x, kMapEpsilon, decomposition, scratch));
       EXPECT_LE((x.cast<double>() - exact).norm(), tolerance * exact.norm());
     }
     for (const auto library : {ProductLibrary::onednn, ProductLibrary::openblas}) {
       Matrix<float> x = a;
-      plain_regularized_polar(x, kEpsilon, library, scratch);
+      plain_regularized_polar(x, kMapEpsilon, library, scratch);
       EXPECT_LE((x.cast<double>() - exact).norm(), tolerance * exact.norm());
     }
   }

@@ -41,7 +41,7 @@ TEST(AuditRoutes, TheCatalogueIsTypedTwiceAlike) {
   EXPECT_EQ(presets, 21);
 }
 
-std::vector<std::unique_ptr<Owned<>>> several() {
+std::vector<std::unique_ptr<Owned<>>> several_tensors() {
   const std::vector<std::pair<Shape, Role>> shapes{
       {{12, 4}, Role::hidden},        {{4, 12}, Role::hidden},  {{5}, Role::bias},
       {{7, 4}, Role::head},           {{4}, Role::norm},        {{9, 8}, Role::embedding},
@@ -55,7 +55,7 @@ std::vector<std::unique_ptr<Owned<>>> several() {
 }
 
 struct Routed {
-  std::vector<std::unique_ptr<Owned<>>> owned = several();
+  std::vector<std::unique_ptr<Owned<>>> owned = several_tensors();
   std::vector<Parameter<double>> parameters;
   RoutingOptions options;
   RoutingTable table;

@@ -7,12 +7,6 @@
 namespace muonflow::optim {
 namespace {
 
-void vary(std::vector<double>& values, int from) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::sin(from + 0.37 * static_cast<double>(i));
-  }
-}
-
 // Four micro-batches are one step on their mean: the same bits as that step, for quarters are
 // exact.
 TEST(Accumulation, StepsOnceOnTheMean) {

@@ -7,12 +7,6 @@
 namespace muonflow::optim {
 namespace {
 
-void vary(std::vector<double>& values, double from) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::sin(from + 0.37 * static_cast<double>(i));
-  }
-}
-
 // Each block moves as a matrix of its own would, with the shape scale of the whole.
 TEST(Blocking, ABlockIsAMatrixOfItsOwn) {
   constexpr Index kRows = 5, kCols = 7, kSize = 3;

@@ -61,7 +61,7 @@ TEST(QkClip, SharedKeysStay) {
 
 // What watches a step is told how many heads will be scaled, and sees the weights before that.
 TEST(QkClip, ObserversKnowBeforeItHappens) {
-  struct Watcher final : StepObserver<double> {
+  struct HeadWatcher final : StepObserver<double> {
     void before_step(Optimizer<double>&, double) override {}
     void after_step(Optimizer<double>& optimizer, const StepReport& report) override {
       heads = report.clipped_heads;

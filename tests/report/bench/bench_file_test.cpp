@@ -10,7 +10,7 @@ namespace muonflow::report {
 namespace {
 
 TEST(BenchFile, KernelsAreReadBack) {
-  const auto file = testing::kernel_document();
+  const auto file = test::kernel_document();
   EXPECT_TRUE(is_kernel_bench(file));
   EXPECT_FALSE(is_accuracy_bench(file));
   const auto bench = kernel_bench(file);
@@ -24,7 +24,7 @@ TEST(BenchFile, KernelsAreReadBack) {
 }
 
 TEST(BenchFile, AccuracyIsReadBack) {
-  const auto bench = accuracy_bench(testing::accuracy_document());
+  const auto bench = accuracy_bench(test::accuracy_document());
   EXPECT_EQ(bench.methods(), (std::vector<std::string>{"jordan", "svd"}));
   EXPECT_EQ(bench.dtypes(), (std::vector<std::string>{"float32", "float64"}));
   ASSERT_EQ(bench.series.size(), 4u);
@@ -43,7 +43,7 @@ TEST(BenchFile, StepsAreReadInTheFormOfKernels) {
   ASSERT_EQ(bench.rows[0].contenders.size(), 1u);
   EXPECT_EQ(bench.rows[0].contenders[0].parameters_per_second, 2e6);
   EXPECT_EQ(bench.rows[0].contenders[0].state_bytes, 8);
-  EXPECT_FALSE(is_step_bench(testing::kernel_document()));
+  EXPECT_FALSE(is_step_bench(test::kernel_document()));
 }
 
 // A document is a file that anybody may have edited.

@@ -9,12 +9,12 @@
 namespace muonflow::report {
 namespace {
 
-using testing::count_of;
-using testing::markup_faults;
-using testing::visible_text;
+using test::count_of;
+using test::markup_faults;
+using test::visible_text;
 
 TEST(BenchSections, KernelsHaveBarsAndTables) {
-  const std::vector<KernelBench> benches{kernel_bench(testing::kernel_document())};
+  const std::vector<KernelBench> benches{kernel_bench(test::kernel_document())};
   PageData data;
   const auto markup = kernels_section(benches, data);
   EXPECT_TRUE(markup_faults(markup).empty());
@@ -35,14 +35,14 @@ TEST(BenchSections, KernelsHaveBarsAndTables) {
 }
 
 TEST(BenchSections, TheSummaryNamesTheLeastAndTheGreatestRatio) {
-  const std::vector<KernelBench> benches{kernel_bench(testing::kernel_document())};
+  const std::vector<KernelBench> benches{kernel_bench(test::kernel_document())};
   const auto text = visible_text(bench_summary_html(benches));
   EXPECT_LT(text.find("1.50×"), text.find("3.25×"));
   EXPECT_EQ(bench_summary_html({}), "");
 }
 
 TEST(BenchSections, AccuracyHasAChartAPrecisionOnLogarithmicAxes) {
-  const std::vector<AccuracyBench> benches{accuracy_bench(testing::accuracy_document())};
+  const std::vector<AccuracyBench> benches{accuracy_bench(test::accuracy_document())};
   PageData data;
   const auto markup = accuracy_section(benches, data);
   EXPECT_TRUE(markup_faults(markup).empty());
@@ -58,11 +58,11 @@ TEST(BenchSections, AccuracyHasAChartAPrecisionOnLogarithmicAxes) {
 
 TEST(BenchSections, TheWholePage) {
   const std::string evil = "</script><script>alert(1)</script><img src=x onerror=\"x()\">";
-  const std::vector<BenchFile> files{testing::kernel_document(evil), testing::accuracy_document()};
+  const std::vector<BenchFile> files{test::kernel_document(evil), test::accuracy_document()};
   const auto page = render({}, files);
   EXPECT_TRUE(markup_faults(page).empty());
   EXPECT_EQ(page.find("<img"), std::string::npos);
-  const auto data = testing::embedded_json(page, "muonflow-data");
+  const auto data = test::embedded_json(page, "muonflow-data");
   EXPECT_EQ(data["bars"].size(), 2u);
   EXPECT_EQ(data["lines"].size(), 2u);
   EXPECT_EQ(data["bars"][0]["level"]["value"], 123.4);

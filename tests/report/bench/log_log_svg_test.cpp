@@ -11,7 +11,7 @@
 namespace muonflow::report {
 namespace {
 
-using testing::count_of;
+using test::count_of;
 
 // Every element of the XML is closed, by itself or in its order, and no other < or & stands in it.
 bool well_formed(const std::string& xml) {
@@ -67,7 +67,7 @@ TEST(LogLogSvg, NothingToDrawIsStillAPicture) {
 }
 
 TEST(LogLogSvg, AccuracyHasAPanelAPrecision) {
-  const auto svg = accuracy_svg(accuracy_bench(testing::accuracy_document()));
+  const auto svg = accuracy_svg(accuracy_bench(test::accuracy_document()));
   EXPECT_NE(svg.find(">float32<"), std::string::npos);
   EXPECT_NE(svg.find(">float64<"), std::string::npos);
   EXPECT_EQ(count_of(svg, ">jordan<"), 1u);  // one legend for both

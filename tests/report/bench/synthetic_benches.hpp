@@ -5,7 +5,7 @@
 
 #include "muonflow/report/bench/bench_file.hpp"
 
-namespace muonflow::testing {
+namespace muonflow::test {
 
 inline Json contender(const std::string& name, double median, double ratio) {
   return {{"name", name},
@@ -62,4 +62,4 @@ inline report::BenchFile accuracy_document() {
                                 {"series", series}}};
 }
 
-}  // namespace muonflow::testing
+}  // namespace muonflow::test

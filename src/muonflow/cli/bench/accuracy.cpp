@@ -10,13 +10,13 @@
 
 #include "muonflow/cli/bench/exact_map.hpp"
 #include "muonflow/cli/bench/matrices.hpp"
+#include "muonflow/cli/bench/work.hpp"
 #include "muonflow/linalg/polar.hpp"
 #include "muonflow/linalg/regularized_polar.hpp"
 
 namespace muonflow::cli {
 namespace {
 
-constexpr double kEpsilon = 1e-2;  // of the regularized map, relative to ||X||_F / sqrt(r)
 constexpr int kDecades = 8;
 
 struct Errors {
@@ -53,7 +53,7 @@ std::vector<Errors> errors_of(const BenchAccuracy& bench, const std::vector<doub
       judge(all[m], polar, [&](MatrixRef<T> x) { return linalg::polar<T>(x, options, workspace); });
     }
     const double epsilon =
-        kEpsilon * a.template cast<double>().norm() / std::sqrt(static_cast<double>(bench.size));
+        kMapEpsilon * a.template cast<double>().norm() / std::sqrt(static_cast<double>(bench.size));
     const Matrix<double> regularized = svd.map(
         [&](long double s) { return s / std::hypot(s, static_cast<long double>(epsilon)); });
     judge(all.back(), regularized,
@@ -86,11 +86,11 @@ int bench_accuracy(const BenchAccuracy& bench) {
       text,
       "Distance to the exact factor of a {0} x {0} matrix over the norm of that, by condition "
       "number;\n{1} steps of the polynomial methods, epsilon {2} of the regularized map.\n",
-      bench.size, bench.steps, kEpsilon);
+      bench.size, bench.steps, kMapEpsilon);
   Json document = describe_bench("bench accuracy");
   document["size"] = bench.size;
   document["steps"] = bench.steps;
-  document["epsilon"] = kEpsilon;
+  document["epsilon"] = kMapEpsilon;
   document["conditions"] = conditions;
   document["series"] = Json::array();
   const auto add = [&](const std::string& dtype, const std::vector<Errors>& all) {

@@ -23,13 +23,13 @@ namespace {
 constexpr double kMostBytes = 6e9;
 constexpr int kCompared = 3;  // steps after which a rival's weights are set beside ours
 
-struct Method {
+struct FlowMethod {
   std::string key;   // of bench/peers/flow.py
   std::string name;  // for people; {}: the name of the peer
 };
-const std::vector<Method> kMethods{{"torch_svd", "{}, batched SVD"},
-                                   {"torch_products", "{}, batched products"},
-                                   {"numpy_svd", "NumPy beside {}, batched SVD"}};
+const std::vector<FlowMethod> kFlowMethods{{"torch_svd", "{}, batched SVD"},
+                                           {"torch_products", "{}, batched products"},
+                                           {"numpy_svd", "NumPy beside {}, batched SVD"}};
 
 double state_bytes(const FlowSize& size) {
   return 4.0 * sizeof(float) * static_cast<double>(size.particles * size.rows * size.cols);
@@ -46,9 +46,9 @@ double distance(const std::vector<float>& computed, const std::vector<float>& ex
   return std::sqrt(apart / moved);
 }
 
-class Session {
+class FlowSession {
  public:
-  explicit Session(const BenchFlow& bench) : bench_(bench), text_(bench.output.text()) {
+  explicit FlowSession(const BenchFlow& bench) : bench_(bench), text_(bench.output.text()) {
     peak_ = linalg::peak_gflops<float>();
     fmt::print(
         text_,
@@ -69,7 +69,7 @@ class Session {
   void measure(const FlowSize& size) {
     FlowRunner ours(size, false);
     std::vector<Contender> contenders{
-        {.name = "muonflow", .ours = true, .turn = [&] { return ours.time(bench_.seconds); }}};
+        {.name = kOurs, .ours = true, .turn = [&] { return ours.time(bench_.seconds); }}};
     std::vector<std::optional<double>> distances{std::nullopt};
     std::optional<FlowRunner> plain;
     if (bench_.peers && size.particles <= kMostForPeers) {
@@ -83,7 +83,7 @@ class Session {
                                     size.cols, kFlowFeatures, ours.epsilon(), kFlowStep);
       for (const auto& [name, peer] : torch_) {
         if (!peer->give(line, start)) continue;
-        for (const auto& method : kMethods) {
+        for (const auto& method : kFlowMethods) {
           std::vector<float> weights(expected.size());
           if (!peer->ask(fmt::format("after {} {}", method.key, kCompared), weights)) continue;
           contenders.push_back({.name = fmt::format(fmt::runtime(method.name), name),
@@ -234,7 +234,7 @@ std::vector<FlowSize> flow_sizes_named(const std::vector<std::string>& shapes,
 int bench_flow(const BenchFlow& bench) {
   bench.output.prepare();
   catch_interrupts();
-  Session session(bench);
+  FlowSession session(bench);
   for (const auto& size : bench.sizes) {
     if (!interrupted()) session.measure(size);
   }

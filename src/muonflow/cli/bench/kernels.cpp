@@ -20,8 +20,6 @@
 namespace muonflow::cli {
 namespace {
 
-constexpr const char* kOurs = "muonflow";
-
 std::string full_name(const Contender& contender) {
   return contender.note.empty() ? contender.name : contender.name + ", " + contender.note;
 }
@@ -53,9 +51,9 @@ std::optional<OpenBlasPeer> other_openblas() {
                       peer};
 }
 
-class Session {
+class KernelSession {
  public:
-  explicit Session(const BenchKernels& bench) : bench_(bench), text_(bench.output.text()) {
+  explicit KernelSession(const BenchKernels& bench) : bench_(bench), text_(bench.output.text()) {
     measure_peak();
     fmt::print(text_,
                "{} threads, {} instructions: at most {:.0f} GF/s in float, {:.0f} in double, "
@@ -245,7 +243,7 @@ int bench_kernels(const BenchKernels& bench) {
   bench.output.prepare();
   // What was measured until then is still written, and no file of a peer stays behind.
   catch_interrupts();
-  Session session(bench);
+  KernelSession session(bench);
   for (const auto& plan : bench.works) {
     if (!interrupted()) session.measure(make_work(plan));
   }

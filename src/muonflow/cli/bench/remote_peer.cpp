@@ -12,7 +12,6 @@
 #include "muonflow/core/parallel.hpp"
 
 namespace muonflow::cli {
-namespace {
 
 // A folder of its own for the files, gone with the peer.
 class ExchangeFolder {
@@ -36,8 +35,6 @@ class ExchangeFolder {
  private:
   std::filesystem::path path_;
 };
-
-}  // namespace
 
 struct RemotePeer::Body {
   Body(const std::vector<std::string>& arguments, const Environment& environment)

@@ -19,13 +19,13 @@
 namespace muonflow::cli {
 namespace {
 
-struct Method {
+struct StepMethod {
   std::string key;   // of bench/peers/steps.py
   std::string name;  // for people
 };
 
 // What PyTorch has for a rule; options given to a preset do not change what a step costs.
-std::vector<Method> methods_for(const std::string& rule) {
+std::vector<StepMethod> methods_for(const std::string& rule) {
   const auto name = rule.substr(0, rule.find('.'));
   if (name == "sgd") return {{"sgd", "SGD, for-loop"}, {"sgd_foreach", "SGD, foreach"}};
   if (name == "adamw") return {{"adamw", "AdamW, for-loop"}, {"adamw_foreach", "AdamW, foreach"}};
@@ -40,9 +40,9 @@ struct Facts {
   std::optional<double> difference;  // from our weights, relative to how far these moved
 };
 
-class Session {
+class StepSession {
  public:
-  explicit Session(const BenchSteps& bench) : bench_(bench), text_(bench.output.text()) {
+  explicit StepSession(const BenchSteps& bench) : bench_(bench), text_(bench.output.text()) {
     fmt::print(text_, "{} threads. ", threads());
     fmt::print(text_,
                "Medians of at most {} rounds, contenders in turn; spread: distance of the "
@@ -74,7 +74,7 @@ class Session {
   void measure(const std::string& rule, const StepPool& pool) {
     StepTaker ours(rule, pool);
     std::vector<Contender> contenders{
-        {.name = "muonflow", .ours = true, .turn = [&] { return ours.time(bench_.seconds); }}};
+        {.name = kOurs, .ours = true, .turn = [&] { return ours.time(bench_.seconds); }}};
     std::vector<Facts> facts{{static_cast<double>(ours.state_bytes()), std::nullopt}};
     add_peers(rule, pool, ours, contenders, facts);
     const auto rivals = contenders.size();
@@ -243,7 +243,7 @@ int bench_steps(const BenchSteps& bench) {
   bench.output.prepare();
   // What was measured until then is still written, and no file of a peer stays behind.
   catch_interrupts();
-  Session session(bench);
+  StepSession session(bench);
   for (const auto model : bench.models) {
     if (!interrupted()) session.measure(model);
   }

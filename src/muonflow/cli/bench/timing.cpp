@@ -9,7 +9,7 @@
 namespace muonflow::cli {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoTime = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<double> sorted_numbers(std::vector<double> samples) {
   samples.erase(
@@ -21,7 +21,7 @@ std::vector<double> sorted_numbers(std::vector<double> samples) {
 
 // Between the two nearest of the sorted numbers; `at` in [0, 1].
 double quantile(const std::vector<double>& numbers, double at) {
-  if (numbers.empty()) return kNaN;
+  if (numbers.empty()) return kNoTime;
   const double place = at * static_cast<double>(numbers.size() - 1);
   const auto below = static_cast<std::size_t>(place);
   const auto above = std::min(below + 1, numbers.size() - 1);
@@ -55,7 +55,7 @@ void take_turns(std::vector<Contender>& contenders, const Turns& turns,
         let_threads_fall_asleep();
         seconds = contenders[i].turn();
       }
-      contenders[i].samples.push_back(seconds.value_or(kNaN));
+      contenders[i].samples.push_back(seconds.value_or(kNoTime));
     }
     if (go_on && !go_on(round + 1)) return;
   }

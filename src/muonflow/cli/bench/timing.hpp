@@ -10,6 +10,8 @@
 
 namespace muonflow::cli {
 
+constexpr const char* kOurs = "muonflow";  // the name of a contender of this library
+
 struct Contender {
   std::string name;
   std::string note = {};  // how it was built or configured; empty: nothing to say

@@ -27,7 +27,6 @@ constexpr Index kBatch = 32;               // of polar_batch
 constexpr Index kBatchElements = 2560000;  // of regularized_batch: 10,000 of 16 x 16
 constexpr Index kJudged = 256;             // matrices of a batch whose error is looked at
 constexpr double kCondition = 1e4;
-constexpr double kEpsilon = 1e-2;  // relative to ||X||_F / sqrt(r)
 
 std::vector<MatrixShape> default_sizes(WorkKind kind) {
   switch (kind) {
@@ -211,7 +210,8 @@ double epsilon_for(const Matrices& input) {
   double squares = 0;
   for (const float value : input.values()) squares += static_cast<double>(value) * value;
   const auto [rows, cols] = input.shape(0);
-  return kEpsilon * std::sqrt(squares / static_cast<double>(input.count() * std::min(rows, cols)));
+  return kMapEpsilon *
+         std::sqrt(squares / static_cast<double>(input.count() * std::min(rows, cols)));
 }
 
 double plain_flops(Task task, const MatrixShape& shape) {

@@ -14,6 +14,8 @@
 
 namespace muonflow::cli {
 
+constexpr double kMapEpsilon = 1e-2;  // of the regularized map, relative to ||X||_F / sqrt(r)
+
 enum class WorkKind {
   polar,              // one matrix by five quintic steps
   polar_batch,        // the same for 32 equal ones

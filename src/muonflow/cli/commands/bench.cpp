@@ -103,7 +103,7 @@ class Bench final : public Command {
   BenchOutput output_;
 };
 
-const Enrolled<Bench> enrolled{
+const Enrolled<Bench> enrolled_bench{
     "bench", "measures kernels, optimizer steps, accuracy or training beside other libraries",
     "muonflow bench kernels --size 512 --json bench.json"};
 

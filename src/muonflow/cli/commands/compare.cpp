@@ -198,8 +198,9 @@ class Compare final : public Command {
   std::vector<std::optional<Arrival>> arrivals_;  // of each run at the target
 };
 
-const Enrolled<Compare> enrolled{"compare", "training runs beside each other in the terminal",
-                                 "muonflow compare runs/demo/adamw runs/demo/muon"};
+const Enrolled<Compare> enrolled_compare{"compare",
+                                         "training runs beside each other in the terminal",
+                                         "muonflow compare runs/demo/adamw runs/demo/muon"};
 
 }  // namespace
 }  // namespace muonflow::cli

@@ -172,8 +172,9 @@ class Data final : public Command {
   std::string cache_;
 };
 
-const Enrolled<Data> enrolled{"data", "real data sets: which there are, and one of them fetched",
-                              "muonflow data get austen --from r-cran-janeaustenr_1.0.0-1_all.deb"};
+const Enrolled<Data> enrolled_data{
+    "data", "real data sets: which there are, and one of them fetched",
+    "muonflow data get austen --from r-cran-janeaustenr_1.0.0-1_all.deb"};
 
 }  // namespace
 }  // namespace muonflow::cli

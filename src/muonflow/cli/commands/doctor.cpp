@@ -328,8 +328,8 @@ class Doctor final : public Command {
   bool forget_ = false;
 };
 
-const Enrolled<Doctor> enrolled{"doctor", "what is slow, wrong or missing on this machine",
-                                "muonflow doctor"};
+const Enrolled<Doctor> enrolled_doctor{"doctor", "what is slow, wrong or missing on this machine",
+                                       "muonflow doctor"};
 
 }  // namespace
 }  // namespace muonflow::cli

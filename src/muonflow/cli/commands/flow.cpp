@@ -373,7 +373,7 @@ class Flow final : public Command {
   bool dry_run_ = false;
 };
 
-const Enrolled<Flow> enrolled{
+const Enrolled<Flow> enrolled_flow{
     "flow", "simulates the damped Hamiltonian particle flow, with a ledger; mpirun shares it",
     "muonflow flow configs/flow/quickstart.toml --out runs/quickstart"};
 

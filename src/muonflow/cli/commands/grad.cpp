@@ -59,7 +59,7 @@ class Grad final : public Command {
   ThreadsOption threads_;
 };
 
-const Enrolled<Grad> enrolled{
+const Enrolled<Grad> enrolled_grad{
     "grad", "loss and gradients of a model for given weights and batch: the parity tool",
     "muonflow grad --model gpt --options '{\"n_head\": 4}' --weights w.safetensors --batch "
     "b.safetensors --output out.safetensors"};

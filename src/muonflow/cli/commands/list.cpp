@@ -27,7 +27,7 @@ const Kind& kind_named(const std::string& name) {
                      .advice = near.empty() ? "" : "did you mean '" + near + "'?"});
 }
 
-Json to_json(const Item& item) {
+Json item_json(const Item& item) {
   Json object{{"name", item.name}, {"summary", item.summary}, {"reference", item.cite}};
   for (const auto& [name, text] : item.facts) object["facts"][name] = text;
   for (const auto& preset : item.presets) {
@@ -221,7 +221,7 @@ class List final : public Command {
       const auto items = kind.items();
       if (json_) {
         all[kind.name] = Json::array();
-        for (const auto& item : items) all[kind.name].push_back(to_json(item));
+        for (const auto& item : items) all[kind.name].push_back(item_json(item));
       } else {
         fmt::print("{} ({})\n", kind.name, kind.doc);
         print_table(items);
@@ -243,7 +243,7 @@ class List final : public Command {
     }
     if (json_) {
       Json all = Json::array();
-      for (const auto& item : items) all.push_back(to_json(item));
+      for (const auto& item : items) all.push_back(item_json(item));
       fmt::print("{}\n", all.dump(2));
       return;
     }
@@ -262,7 +262,7 @@ class List final : public Command {
         if (markdown_) {
           print_markdown(item);
         } else if (json_) {
-          fmt::print("{}\n", to_json(item).dump(2));
+          fmt::print("{}\n", item_json(item).dump(2));
         } else {
           print_details(item);
         }
@@ -286,8 +286,8 @@ class List final : public Command {
   bool markdown_ = false;
 };
 
-const Enrolled<List> enrolled{"list", "what there is, with options and references",
-                              "muonflow list rules muon"};
+const Enrolled<List> enrolled_list{"list", "what there is, with options and references",
+                                   "muonflow list rules muon"};
 
 }  // namespace
 }  // namespace muonflow::cli

@@ -263,7 +263,7 @@ class PolarCommand final : public Command {
   ThreadsOption threads_;
 };
 
-const Enrolled<PolarCommand> enrolled{
+const Enrolled<PolarCommand> enrolled_polar{
     "polar", "orthogonalizes the matrices of a file with any method, prints error and time",
     "muonflow polar --method jordan --input weights.safetensors --output factors.safetensors"};
 

@@ -121,7 +121,7 @@ class Replay final : public Command {
   ThreadsOption threads_;
 };
 
-const Enrolled<Replay> enrolled{
+const Enrolled<Replay> enrolled_replay{
     "replay", "applies a rule to recorded gradients: the parity tool",
     "muonflow replay --rule muon --options '{\"lr\": 0.02}' --input in.safetensors --output "
     "out.safetensors"};

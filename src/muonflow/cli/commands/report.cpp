@@ -97,8 +97,8 @@ class Report final : public Command {
   std::string svg_;
 };
 
-const Enrolled<Report> enrolled{"report", "run folders in, one self-contained HTML page out",
-                                "muonflow report runs/muon runs/adamw --out report.html"};
+const Enrolled<Report> enrolled_report{"report", "run folders in, one self-contained HTML page out",
+                                       "muonflow report runs/muon runs/adamw --out report.html"};
 
 }  // namespace
 }  // namespace muonflow::cli

@@ -235,8 +235,9 @@ class Study final : public Command {
   ThreadsOption threads_;
 };
 
-const Enrolled<Study> enrolled{"study", "runs a claim of the literature: PASS, FINDING or FAIL",
-                               "muonflow study flow-identity --out runs/identity"};
+const Enrolled<Study> enrolled_study{"study",
+                                     "runs a claim of the literature: PASS, FINDING or FAIL",
+                                     "muonflow study flow-identity --out runs/identity"};
 
 }  // namespace
 }  // namespace muonflow::cli

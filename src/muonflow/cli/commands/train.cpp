@@ -254,7 +254,7 @@ class Train final : public Command {
   bool dry_run_ = false;
 };
 
-const Enrolled<Train> enrolled{
+const Enrolled<Train> enrolled_train{
     "train", "trains a GPT on text with any rule",
     "muonflow train configs/train/austen_muon.toml --set train.steps=200"};
 

@@ -84,7 +84,7 @@ std::int64_t square_of(const SampleRequest& request) {
                      .found = std::to_string(request.inputs)});
 }
 
-TensorMap read(const SampleRequest& request, const fs::path& from) {
+TensorMap read_fashion(const SampleRequest& request, const fs::path& from) {
   const auto square = square_of(request);
   const auto folder = folder_of(from);
   const auto images =
@@ -125,7 +125,7 @@ SampleEntry fashion_mnist() {
           .obtain = kObtain,
           .corpus = "",
           .most = kImages,
-          .read = read};
+          .read = read_fashion};
 }
 
 }  // namespace muonflow::data

@@ -8,7 +8,7 @@
 namespace muonflow::data {
 namespace {
 
-TensorMap read(const SampleRequest& request, const std::filesystem::path& from) {
+TensorMap read_letters(const SampleRequest& request, const std::filesystem::path& from) {
   return letter_samples(fold_letters(load(austen(), from).training), request);
 }
 
@@ -70,7 +70,7 @@ SampleEntry next_letter() {
           .obtain = text.obtain,
           .corpus = text.name,
           .most = 1'000'000,
-          .read = read};
+          .read = read_letters};
 }
 
 }  // namespace muonflow::data

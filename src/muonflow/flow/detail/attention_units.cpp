@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "muonflow/flow/detail/enroll_objective.hpp"
-#include "muonflow/linalg/gemm.hpp"
+#include "muonflow/flow/detail/product.hpp"
 #include "muonflow/nn/smooth_map.hpp"
 
 namespace muonflow::flow::detail {
@@ -12,15 +12,6 @@ namespace {
 
 // Tokens worked on at once, whole sequences of them, at least one.
 constexpr Index kTileTokens = 128;
-
-constexpr auto kNone = linalg::Op::none;
-constexpr auto kTransposed = linalg::Op::transpose;
-
-template <class T>
-void product(linalg::Op op_a, linalg::Op op_b, double alpha, const ConstMatrixRef<T>& a,
-             const ConstMatrixRef<T>& b, T beta, MatrixRef<T> c) {
-  linalg::gemm<T>(op_a, op_b, static_cast<T>(alpha), a, b, beta, c);
-}
 
 }  // namespace
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "muonflow/linalg/gemm.hpp"
+#include "muonflow/flow/detail/product.hpp"
 
 namespace muonflow::flow::detail {
 namespace {
@@ -22,15 +22,6 @@ nn::SmoothMap map_of(Gate gate) {
   }
   return nn::SmoothMap::exp;
 }
-
-template <class T>
-void product(linalg::Op op_a, linalg::Op op_b, const ConstMatrixRef<T>& a,
-             const ConstMatrixRef<T>& b, T beta, MatrixRef<T> c) {
-  linalg::gemm<T>(op_a, op_b, T{1}, a, b, beta, c);
-}
-
-constexpr auto kNone = linalg::Op::none;
-constexpr auto kTransposed = linalg::Op::transpose;
 
 }  // namespace
 

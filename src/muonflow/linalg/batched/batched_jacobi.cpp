@@ -12,8 +12,6 @@
 namespace muonflow::linalg {
 namespace {
 
-constexpr std::uint32_t kWholeBlock = (1U << kBlock) - 1;
-
 template <class T>
 BatchOutcome exact_polar(const detail::BlockSource<T>& source) {
   const Index rows = source.short_side();
@@ -22,7 +20,7 @@ BatchOutcome exact_polar(const detail::BlockSource<T>& source) {
   return detail::over_blocks<T>(source, [&](T* block, Index, Index) {
     struct Rows;
     const detail::JacobiResult result =
-        detail::jacobi<T>(block, rows, cols, kWholeBlock, detail::JacobiMap::polar, {},
+        detail::jacobi<T>(block, rows, cols, detail::kWholeBlock, detail::JacobiMap::polar, {},
                           detail::thread_scratch<Rows>(bytes));
     return detail::BlockTrouble{.non_finite = result.non_finite,
                                 .not_converged = result.not_converged};
@@ -57,7 +55,7 @@ BatchOutcome batched_singular_values(const InterleavedBatch<T>& batch, std::span
     alignas(64) std::array<double, kMaxBatchedRows * kBlock> found;
     found.fill(std::numeric_limits<double>::quiet_NaN());
     const detail::JacobiResult result =
-        detail::jacobi<T>(block, rows, cols, kWholeBlock, detail::JacobiMap::values,
+        detail::jacobi<T>(block, rows, cols, detail::kWholeBlock, detail::JacobiMap::values,
                           {.values = found.data()}, detail::thread_scratch<Rows>(bytes));
     for (Index k = 0; k < lanes; ++k) {
       double* const to = values.data() + (first + k) * rows;

@@ -58,6 +58,14 @@ class Iteration {
   }
 
   Outcome run(MatrixRef<T> x) {
+    Outcome outcome;
+    with_team([&] { outcome = iterate(x); });
+    return outcome;
+  }
+  const IterationReport& report() const { return report_; }
+
+ private:
+  Outcome iterate(MatrixRef<T> x) {
     // Panels over the columns of x are panels over the rows of x^T: a tall matrix needs no
     // transposition.
     const bool tall = x.rows() > x.cols();
@@ -96,9 +104,6 @@ class Iteration {
     return {};
   }
 
-  const IterationReport& report() const { return report_; }
-
- private:
   static double size(Index n) { return static_cast<double>(n); }
   Panels<T> symmetric(Scratch::Frame& frame) { return detail::take_panels<T>(frame, m_, m_); }
 
@@ -379,8 +384,7 @@ Outcome newton_schulz(MatrixRef<T> x, const NewtonSchulz& iteration, Scratch& sc
   }
   Scratch::Frame frame(scratch);
   Iteration<T> run(frame, m, n, iteration, how);
-  Outcome outcome;
-  with_team([&] { outcome = run.run(x); });
+  const Outcome outcome = run.run(x);
   if (report != nullptr) *report = run.report();
   return outcome;
 }

@@ -8,7 +8,7 @@
 namespace muonflow::linalg {
 namespace {
 
-OddRational step(double l, std::int64_t, double, const RationalPolar&) {
+OddRational qdwh_step(double l, std::int64_t, double, const RationalPolar&) {
   return qdwh_coefficients(l).rational();
 }
 
@@ -17,7 +17,7 @@ OddRational step(double l, std::int64_t, double, const RationalPolar&) {
 template <class T>
 Outcome qdwh(MatrixRef<T> x, const RationalPolar& options, Workspace<T>& workspace,
              RationalPolarReport* report) {
-  return rational_polar<T>(x, step, options, workspace, report);
+  return rational_polar<T>(x, qdwh_step, options, workspace, report);
 }
 
 template <class T>

@@ -60,10 +60,10 @@ void store(const ConstMatrixRef<T>& from, MatrixRef<T> x) {
 
 // The iteration on a square x whose singular values lie in [l, 1] up to roundoff.
 template <class T>
-class Iteration {
+class SquareIteration {
  public:
-  Iteration(MatrixMap<T> x, RationalStep next, const RationalPolar& options, Scratch& scratch,
-            RationalPolarReport& report)
+  SquareIteration(MatrixMap<T> x, RationalStep next, const RationalPolar& options, Scratch& scratch,
+                  RationalPolarReport& report)
       : x_(x), next_(next), options_(options), scratch_(scratch), report_(report) {}
 
   Outcome run(double l) {
@@ -242,7 +242,7 @@ class Solver {
     report_.lower = l;
     const auto divisor = static_cast<T>(report_.upper);
     square /= divisor;
-    return Iteration<T>(square, next_, options_, scratch_, report_).run(l);
+    return SquareIteration<T>(square, next_, options_, scratch_, report_).run(l);
   }
 
   // w^T P = Q R with pivoting; of R [r, r] the first k rows are kept, k such that no diagonal entry

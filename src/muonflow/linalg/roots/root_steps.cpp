@@ -11,18 +11,18 @@ namespace {
 
 // w(t) / alpha = (1 + b t + d t^2) / (1 + c t); c = 0 for the polynomial family, d = 0 for the
 // rational one.
-struct Shape {
+struct StepShape {
   double b = 0;
   double c = 0;
   double d = 0;
 };
 
 // x w(x^p) / alpha at t = exp(v), x = t^(1/p), and its logarithm.
-double value(double p, const Shape& s, double v) {
+double value(double p, const StepShape& s, double v) {
   const double t = std::exp(v);
   return std::exp(v / p) * (1 + t * (s.b + s.d * t)) / (1 + s.c * t);
 }
-double log_value(double p, const Shape& s, double v) {
+double log_value(double p, const StepShape& s, double v) {
   const double t = std::exp(v);
   return v / p + std::log1p(t * (s.b + s.d * t)) - std::log1p(s.c * t);
 }
@@ -31,7 +31,7 @@ double log_value(double p, const Shape& s, double v) {
 // derivative's numerator is quadratic in t, 1 + (p + 1) b t + (2 p + 1) d t^2 for a polynomial and
 // 1 + ((p + 1) b - (p - 1) c) t + b c t^2 for a fraction, so that the inner extrema t = exp(v1),
 // exp(v2), its roots, determine the shape.
-Shape shape_of(double p, double v1, double v2, RootFamily family) {
+StepShape shape_of(double p, double v1, double v2, RootFamily family) {
   const double product = std::exp(-v1 - v2);         // of the roots' reciprocals
   const double sum = std::exp(-v1) + std::exp(-v2);  // and their sum
   if (family == RootFamily::polynomial) return {-sum / (p + 1), 0, product / (2 * p + 1)};
@@ -47,7 +47,7 @@ struct Extrema {
 // How far the two minima and the two maxima are from being equal: in logarithms for fractions,
 // which are positive; a polynomial on its way may not be.
 Extrema mismatch(double p, double width, RootFamily family, const Extrema& at) {
-  const Shape s = shape_of(p, at.v1, at.v2, family);
+  const StepShape s = shape_of(p, at.v1, at.v2, family);
   const auto size = [&](double v) {
     return family == RootFamily::rational ? log_value(p, s, v) : value(p, s, v);
   };
@@ -153,7 +153,7 @@ std::vector<RootStep> root_steps(double p, double lower, double upper, double to
       high = p * std::log1p(step.error);
     } else {
       const Extrema at = best(p, width, family);
-      const Shape s = shape_of(p, at.v1, at.v2, family);
+      const StepShape s = shape_of(p, at.v1, at.v2, family);
       // All four extrema: the bound holds whatever the search has left between them.
       const double largest = std::log(std::max(value(p, s, at.v1), value(p, s, 0)));
       const double least = std::log(std::min(value(p, s, -width), value(p, s, at.v2)));

@@ -14,14 +14,6 @@ bool flag_of(const Json& object, std::string_view key, bool otherwise) {
   return value.is_boolean() ? value.get<bool>() : otherwise;
 }
 
-std::vector<double> numbers_of(const Json& object, std::string_view key) {
-  std::vector<double> out;
-  for (const auto& value : member(object, key)) {
-    out.push_back(value.is_number() ? value.get<double>() : std::nan(""));
-  }
-  return out;
-}
-
 // A list's elements; nothing where it is no list, since an object would give its values.
 std::vector<const Json*> elements(const Json& object, std::string_view key) {
   std::vector<const Json*> out;

@@ -120,7 +120,7 @@ std::string bowl(const FlowEpsilon::Options& options, const std::string& geometr
       options.lambda, geometry, options.gamma, step, end, derived_seed(seed, 4), scale, every);
 }
 
-struct OneSeed {
+struct EpsilonSeed {
   std::vector<double> rate, compared;             // [epsilon]: fitted, E at the time of comparison
   std::vector<std::vector<double>> time, energy;  // [epsilon], thinned
   double far_low = kNoValue, far_high = kNoValue, hard_rate = kNoValue;
@@ -129,7 +129,7 @@ struct OneSeed {
 };
 
 void run_epsilon(const FlowEpsilon::Options& options, std::int64_t seed, double epsilon,
-                 OneSeed& one) {
+                 EpsilonSeed& one) {
   const double stiffness = options.lambda / epsilon;
   const double rate = predicted(options.gamma, stiffness);
   const double step = std::min(0.02, 0.1 / std::sqrt(options.gamma * stiffness));
@@ -162,7 +162,7 @@ void run_epsilon(const FlowEpsilon::Options& options, std::int64_t seed, double 
 }
 
 // -J'/||G||_* from far away, with epsilon 1e-3.
-void run_far(const FlowEpsilon::Options& options, std::int64_t seed, OneSeed& one) {
+void run_far(const FlowEpsilon::Options& options, std::int64_t seed, EpsilonSeed& one) {
   constexpr double kEpsilon = 1e-3;
   constexpr double kEvery = 0.1;
   Matrix<double> velocity;
@@ -201,7 +201,7 @@ void run_far(const FlowEpsilon::Options& options, std::int64_t seed, OneSeed& on
 // Epsilon so small that the kinetic energy is linear all but at the turning points, and an
 // integrator that keeps the ledger: leapfrog can lock into a cycle here that feeds on its own
 // error.
-void run_hard(const FlowEpsilon::Options& options, std::int64_t seed, OneSeed& one) {
+void run_hard(const FlowEpsilon::Options& options, std::int64_t seed, EpsilonSeed& one) {
   // Amplitude a with gamma a = 0.1 sets E = lambda a^2/2; the fit spans hard_depth below.
   const double amplitude = 0.1 / options.gamma;
   const double high = 0.5 * options.lambda * amplitude * amplitude, low = high / options.hard_depth;
@@ -256,7 +256,7 @@ Vector<double> tangent_spectrum(const FlowSystem& system, const FlowState& state
   return linalg::eigh<double>(kernel).values;
 }
 
-void run_ridge(const FlowEpsilon::Options& options, std::int64_t seed, OneSeed& one) {
+void run_ridge(const FlowEpsilon::Options& options, std::int64_t seed, EpsilonSeed& one) {
   constexpr double kEpsilon = 0.2;
   const FlowCase flow_case(
       small_problem(seed),
@@ -279,8 +279,8 @@ void run_ridge(const FlowEpsilon::Options& options, std::int64_t seed, OneSeed& 
   one.ridge_predicted = predicted(flow_case.options.dynamics.gamma, lambda(0) / kEpsilon);
 }
 
-OneSeed run_seed(const FlowEpsilon::Options& options, std::int64_t seed) {
-  OneSeed one;
+EpsilonSeed run_seed(const FlowEpsilon::Options& options, std::int64_t seed) {
+  EpsilonSeed one;
   for (const double epsilon : options.epsilons) run_epsilon(options, seed, epsilon, one);
   run_far(options, seed, one);
   run_hard(options, seed, one);
@@ -292,7 +292,7 @@ OneSeed run_seed(const FlowEpsilon::Options& options, std::int64_t seed) {
 
 Measured FlowEpsilon::run(const Options& options, Context& context) {
   Measured measured;
-  std::vector<OneSeed> all(static_cast<std::size_t>(options.seeds));
+  std::vector<EpsilonSeed> all(static_cast<std::size_t>(options.seeds));
   Work work{.total = static_cast<double>(options.seeds)};
   measured.cancelled = !over_seeds(context, work, options.seeds, [&](std::int64_t k) {
     all[static_cast<std::size_t>(k)] = run_seed(options, options.seed + k);

@@ -104,7 +104,7 @@ std::vector<Bound> FlowHardLimit::bounds(const Options& options) {
 
 namespace {
 
-struct OneSeed {
+struct HardLimitSeed {
   std::vector<double> worst_gap, gap, path;  // [epsilon]: relative, absolute, largest distance
   std::vector<double> floors, inertial;      // [muon step]: fixed momentum, fixed gamma
   double smoothed_floor = kNoValue;
@@ -114,7 +114,7 @@ struct OneSeed {
 
 // Largest gap of one run and its path's largest distance to a path of the same times.
 void run_epsilon(const FlowHardLimit::Options& options, std::int64_t seed, double epsilon,
-                 const std::vector<FlowState>& hard, OneSeed& one) {
+                 const std::vector<FlowState>& hard, HardLimitSeed& one) {
   double worst = 0, smallest = 0, gap = 0, path = 0;
   std::size_t at = 0;
   const auto done = run_flow(
@@ -178,8 +178,8 @@ double damping_gap(const FlowHardLimit::Options& options, std::int64_t seed, dou
                  : kNoValue;
 }
 
-OneSeed run_seed(const FlowHardLimit::Options& options, std::int64_t seed) {
-  OneSeed one;
+HardLimitSeed run_seed(const FlowHardLimit::Options& options, std::int64_t seed) {
+  HardLimitSeed one;
   std::vector<FlowState> hard;
   auto nuclear =
       FlowCase(small_problem(seed),
@@ -212,8 +212,8 @@ OneSeed run_seed(const FlowHardLimit::Options& options, std::int64_t seed) {
 }
 
 // Geometric means over seeds of one column each.
-std::vector<double> geometric_means(const std::vector<OneSeed>& all,
-                                    const std::vector<double> OneSeed::*column) {
+std::vector<double> geometric_means(const std::vector<HardLimitSeed>& all,
+                                    const std::vector<double> HardLimitSeed::*column) {
   std::vector<double> means((all.front().*column).size());
   for (const auto& one : all) {
     for (std::size_t i = 0; i < means.size(); ++i) {
@@ -224,8 +224,8 @@ std::vector<double> geometric_means(const std::vector<OneSeed>& all,
   return means;
 }
 
-std::vector<double> slopes(const std::vector<OneSeed>& all, const std::vector<double>& x,
-                           const std::vector<double> OneSeed::*column) {
+std::vector<double> slopes(const std::vector<HardLimitSeed>& all, const std::vector<double>& x,
+                           const std::vector<double> HardLimitSeed::*column) {
   std::vector<double> found;
   for (const auto& one : all) {
     found.push_back(fit_power(x, std::span((one.*column)).first(x.size())).slope.value);
@@ -247,7 +247,7 @@ Curve through_last(const std::string& label, const std::vector<double>& x,
 
 Measured FlowHardLimit::run(const Options& options, Context& context) {
   Measured measured;
-  std::vector<OneSeed> all(static_cast<std::size_t>(options.seeds));
+  std::vector<HardLimitSeed> all(static_cast<std::size_t>(options.seeds));
   Work work{.total = static_cast<double>(options.seeds)};
   measured.cancelled = !over_seeds(context, work, options.seeds, [&](std::int64_t k) {
     all[static_cast<std::size_t>(k)] = run_seed(options, options.seed + k);
@@ -273,19 +273,19 @@ Measured FlowHardLimit::run(const Options& options, Context& context) {
   }
   const bool below = *std::min_element(worst.begin(), worst.end()) < 0;
   measured.add("gap", below ? smallest_of(worst) : largest_of(worst));
-  measured.add("gap-slope", mean_of(slopes(all, options.epsilons, &OneSeed::gap)));
-  measured.add("path-slope", mean_of(slopes(all, paths_at, &OneSeed::path)));
-  measured.add("floor-slope", mean_of(slopes(all, options.muon_steps, &OneSeed::floors)));
+  measured.add("gap-slope", mean_of(slopes(all, options.epsilons, &HardLimitSeed::gap)));
+  measured.add("path-slope", mean_of(slopes(all, paths_at, &HardLimitSeed::path)));
+  measured.add("floor-slope", mean_of(slopes(all, options.muon_steps, &HardLimitSeed::floors)));
   measured.add("floor-slope-inertial",
-               mean_of(slopes(all, options.muon_steps, &OneSeed::inertial)));
+               mean_of(slopes(all, options.muon_steps, &HardLimitSeed::inertial)));
   measured.add("smoothed-floor", largest_of(smoothed));
-  measured.add("damping-slope", mean_of(slopes(all, options.gammas, &OneSeed::damping)));
+  measured.add("damping-slope", mean_of(slopes(all, options.gammas, &HardLimitSeed::damping)));
 
-  const auto gaps = geometric_means(all, &OneSeed::gap),
-             paths = geometric_means(all, &OneSeed::path);
-  const auto inertial = geometric_means(all, &OneSeed::inertial);
-  const auto floors = geometric_means(all, &OneSeed::floors),
-             damping = geometric_means(all, &OneSeed::damping);
+  const auto gaps = geometric_means(all, &HardLimitSeed::gap),
+             paths = geometric_means(all, &HardLimitSeed::path);
+  const auto inertial = geometric_means(all, &HardLimitSeed::inertial);
+  const auto floors = geometric_means(all, &HardLimitSeed::floors),
+             damping = geometric_means(all, &HardLimitSeed::damping);
   std::vector<double> allowed;
   for (const double epsilon : options.epsilons) allowed.push_back(3 * epsilon);
   measured.figures = {

@@ -71,7 +71,7 @@ std::vector<Bound> FlowIdentity::bounds(const Options& options) {
 
 namespace {
 
-struct OneSeed {
+struct IdentitySeed {
   std::array<double, 3> error{};  // at 4h, 2h, h
   double energy_rises = 0, objective_rises = 0, steps = 0;
   double ratio_low = std::numeric_limits<double>::infinity(), ratio_high = 0;
@@ -81,8 +81,8 @@ struct OneSeed {
 
 constexpr std::array<double, 3> kFactors{4, 2, 1};
 
-OneSeed run_seed(const FlowIdentity::Options& options, std::int64_t seed) {
-  OneSeed one;
+IdentitySeed run_seed(const FlowIdentity::Options& options, std::int64_t seed) {
+  IdentitySeed one;
   for (std::size_t i = 0; i < kFactors.size(); ++i) {
     const bool finest = kFactors[i] == 1;
     const FlowCase flow_case(small_problem(seed),
@@ -131,7 +131,7 @@ Measured FlowIdentity::run(const Options& options, Context& context) {
                 .y = "largest relative error of the ledger",
                 .log_x = true,
                 .log_y = true};
-  std::vector<OneSeed> all(static_cast<std::size_t>(options.seeds));
+  std::vector<IdentitySeed> all(static_cast<std::size_t>(options.seeds));
   Work work{.total = static_cast<double>(options.seeds)};
   measured.cancelled = !over_seeds(context, work, options.seeds, [&](std::int64_t k) {
     all[static_cast<std::size_t>(k)] = run_seed(options, options.seed + k);

@@ -44,14 +44,14 @@ namespace {
 // How a ledger's error behaves, by the integrator's own rule of what a step dissipates.
 enum class LedgerKind { has_order, closes };
 
-struct Contender {
+struct OrderContender {
   std::string name;
   int order;
   LedgerKind ledger;
 };
 
-std::vector<Contender> contenders() {
-  std::vector<Contender> all;
+std::vector<OrderContender> order_contenders() {
+  std::vector<OrderContender> all;
   for (const auto& entry : flow::integrators().all()) {
     if (entry.info.controls_error) continue;  // its error follows a tolerance, not the step
     const bool closes = entry.name == "relaxed" || entry.name == "discrete_gradient";
@@ -65,7 +65,7 @@ std::vector<Contender> contenders() {
 
 std::vector<Bound> FlowOrders::bounds(const Options& options) {
   std::vector<Bound> bounds;
-  for (const auto& [name, order, ledger] : contenders()) {
+  for (const auto& [name, order, ledger] : order_contenders()) {
     bounds.push_back({.name = name + "-order",
                       .quantity = name + ": slope of log state error over log h, mean over seeds",
                       .low = order - 0.15,
@@ -97,15 +97,15 @@ std::vector<Bound> FlowOrders::bounds(const Options& options) {
 
 namespace {
 
-struct OneSeed {
+struct OrdersSeed {
   // [contender][step]
   std::vector<std::vector<double>> state, ledger;
   std::vector<double> coarse;  // [contender], ledger at the coarse step
   std::string trouble;
 };
 
-OneSeed run_seed(const FlowOrders::Options& options, std::int64_t seed) {
-  OneSeed one;
+OrdersSeed run_seed(const FlowOrders::Options& options, std::int64_t seed) {
+  OrdersSeed one;
   const auto run = [&](const std::string& integrator, double step) {
     auto done =
         run_flow(FlowCase(small_problem(seed),
@@ -117,7 +117,7 @@ OneSeed run_seed(const FlowOrders::Options& options, std::int64_t seed) {
   };
   const auto reference =
       run("rk4", *std::min_element(options.steps.begin(), options.steps.end()) / 4);
-  for (const auto& contender : contenders()) {
+  for (const auto& contender : order_contenders()) {
     auto& state = one.state.emplace_back();
     auto& ledger = one.ledger.emplace_back();
     for (const double step : options.steps) {
@@ -135,7 +135,7 @@ OneSeed run_seed(const FlowOrders::Options& options, std::int64_t seed) {
 
 Measured FlowOrders::run(const Options& options, Context& context) {
   Measured measured;
-  std::vector<OneSeed> all(static_cast<std::size_t>(options.seeds));
+  std::vector<OrdersSeed> all(static_cast<std::size_t>(options.seeds));
   Work work{.total = static_cast<double>(options.seeds)};
   measured.cancelled = !over_seeds(context, work, options.seeds, [&](std::int64_t k) {
     all[static_cast<std::size_t>(k)] = run_seed(options, options.seed + k);
@@ -159,7 +159,7 @@ Measured FlowOrders::run(const Options& options, Context& context) {
       .y = "relative ledger error",
       .log_x = true,
       .log_y = true};
-  const auto list = contenders();
+  const auto list = order_contenders();
   for (std::size_t c = 0; c < list.size(); ++c) {
     std::vector<double> state_slopes, ledger_slopes, coarse;
     std::vector<double> state_mean(options.steps.size()), ledger_mean(options.steps.size());

@@ -42,15 +42,15 @@ namespace {
 
 const std::vector<double> kTimes{0.25, 0.5, 1};
 
-struct Contender {
+struct VolumeContender {
   std::string name;
   int order;   // of one step's volume less one
   bool exact;  // its factor is known in closed form
   bool relaxes_time;
 };
 
-std::vector<Contender> contenders() {
-  std::vector<Contender> all;
+std::vector<VolumeContender> volume_contenders() {
+  std::vector<VolumeContender> all;
   for (const auto& entry : flow::integrators().all()) {
     if (entry.info.controls_error) continue;  // no step of its own
     // A step whose length tau = h + O(h^2) depends on the state is the flow over tau(X); its volume
@@ -83,7 +83,7 @@ std::vector<Bound> FlowVolume::bounds(const Options& options) {
        .quantity = "|log det + gamma m n N t|, largest over t = 0.25, 0.5, 1 and seeds",
        .high = kDifferences,
        .why = "Liouville: the divergence of the vector field is -gamma m n N"}};
-  for (const auto& [name, order, exact, relaxes] : contenders()) {
+  for (const auto& [name, order, exact, relaxes] : volume_contenders()) {
     if (exact) {
       bounds.push_back({.name = name,
                         .quantity = "one step of " + name + ": |log det - m n N " +
@@ -190,13 +190,13 @@ Volume volume(flow::Problem<double>& problem, const Matrix<double>& from, double
   return result;
 }
 
-struct OneSeed {
+struct VolumeSeed {
   std::vector<double> flow;                    // [time], log det
   std::vector<std::vector<double>> deviation;  // [contender][step]
 };
 
-OneSeed run_seed(const FlowVolume::Options& options, std::int64_t seed) {
-  OneSeed one;
+VolumeSeed run_seed(const FlowVolume::Options& options, std::int64_t seed) {
+  VolumeSeed one;
   const auto toml = problem(options, seed);
   FlowCase flow_case(toml);
   auto flow = flow::make_problem<double>(flow_case.options);
@@ -209,7 +209,7 @@ OneSeed run_seed(const FlowVolume::Options& options, std::int64_t seed) {
     one.flow.push_back(volume(flow, from, 0.005, steps).log_det);
   }
   const double total = freedom(options);
-  for (const auto& contender : contenders()) {
+  for (const auto& contender : volume_contenders()) {
     auto problem_of =
         flow::make_problem<double>(FlowCase(toml, {"integrator.kind=" + contender.name}).options);
     auto& deviations = one.deviation.emplace_back();
@@ -232,7 +232,7 @@ double median(std::vector<double> values) {
 
 Measured FlowVolume::run(const Options& options, Context& context) {
   Measured measured;
-  std::vector<OneSeed> all(static_cast<std::size_t>(options.seeds));
+  std::vector<VolumeSeed> all(static_cast<std::size_t>(options.seeds));
   Work work{.total = static_cast<double>(options.seeds)};
   measured.cancelled = !over_seeds(context, work, options.seeds, [&](std::int64_t k) {
     all[static_cast<std::size_t>(k)] = run_seed(options, options.seed + k);
@@ -271,7 +271,7 @@ Measured FlowVolume::run(const Options& options, Context& context) {
                .y = "|log det - expected|",
                .log_x = true,
                .log_y = true};
-  const auto list = contenders();
+  const auto list = volume_contenders();
   for (std::size_t c = 0; c < list.size(); ++c) {
     std::vector<double> every, last, slopes, largest(options.steps.size());
     for (const auto& one : all) {

@@ -16,6 +16,8 @@
 
 namespace muonflow::linalg::detail {
 
+constexpr std::uint32_t kWholeBlock = (1U << kBlock) - 1;  // a bit for each of its matrices
+
 // Bit k: matrix k of the block.
 struct BlockTrouble {
   std::uint32_t non_finite = 0;

@@ -187,8 +187,9 @@ struct Tiling {
 };
 
 // (3) of docs/theory/transfer.md, for a tensor whose first matrix is [m, n].
-std::optional<PlannedTransfer> transfer_of(const Described& tensor, const RoutingOptions& options,
-                                           const Plan& plan, const Transforms& around) {
+std::optional<PlannedTransfer> planned_transfer(const Described& tensor,
+                                                const RoutingOptions& options, const Plan& plan,
+                                                const Transforms& around) {
   PlannedTransfer by;
   const Sides whole = uncut(tensor.shape, tensor.role, plan.layout);
   const Sides base_whole = uncut(tensor.base_shape, tensor.role, plan.layout);
@@ -327,7 +328,7 @@ std::optional<Plan> plan_of(const Described& tensor, const RoutingOptions& optio
   plan.rows = plan.split_sizes.empty() ? rows : plan.split_sizes.front();
   if (plan.num_heads) plan.rows /= *plan.num_heads;
   plan.cols = cols;
-  if (!tensor.base_shape.empty()) plan.transfer = transfer_of(tensor, options, plan, around);
+  if (!tensor.base_shape.empty()) plan.transfer = planned_transfer(tensor, options, plan, around);
   return plan;
 }
 
