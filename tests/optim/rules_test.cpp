@@ -1,10 +1,9 @@
 // The rules against their equations, written out with plain loops in double.
-#include "muonflow/optim/rule_registry.hpp"
-
 #include <algorithm>
 #include <cmath>
 
 #include "muonflow/linalg/svd.hpp"
+#include "muonflow/optim/rule_registry.hpp"
 #include "tests/optim/fixtures.hpp"
 
 namespace muonflow::optim {
