@@ -1,7 +1,7 @@
-# muonflow_room(NAME SOURCES a.cpp ... [LINK muonflow_core ...] [PRIVATE_LINK lib ...] [SPEAKS_JSON])
-# One static library a room: muonflow_NAME, alias muonflow::NAME. SPEAKS_JSON: most of its files read or write JSON.
+# muonflow_room(NAME SOURCES a.cpp ... [LINK muonflow_core ...] [PRIVATE_LINK lib ...])
+# One static library a room: muonflow_NAME, alias muonflow::NAME.
 function(muonflow_room name)
-  cmake_parse_arguments(ROOM "SPEAKS_JSON" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(muonflow_${name} STATIC ${ROOM_SOURCES})
   add_library(muonflow::${name} ALIAS muonflow_${name})
   set_target_properties(muonflow_${name} PROPERTIES EXPORT_NAME ${name})
@@ -12,18 +12,31 @@ function(muonflow_room name)
   target_link_libraries(muonflow_${name} PUBLIC ${ROOM_LINK} PRIVATE ${ROOM_PRIVATE_LINK})
   muonflow_compile_options(muonflow_${name})
   muonflow_compile_together(muonflow_${name})
-  if(ROOM_SPEAKS_JSON)
-    muonflow_precompile_json(muonflow_${name})
+  if(NOT "OpenMP::OpenMP_CXX" IN_LIST ROOM_PRIVATE_LINK)  # another option, other precompiled headers
+    muonflow_precompile(muonflow_${name})
   endif()
   set_property(GLOBAL APPEND PROPERTY MUONFLOW_ROOMS muonflow_${name})
 endfunction()
 
-# The header that costs most to read, read once for a target. A compiler cache does better than a precompiled header, and the
-# two get in each other's way.
-function(muonflow_precompile_json target)
-  if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    target_precompile_headers(${target} PRIVATE <nlohmann/json.hpp>)
+# The headers that cost most to read, read once: once for all rooms or, where they are named, for this target. A compiler
+# cache does better than a precompiled header, and the two get in each other's way.
+function(muonflow_precompile target)
+  if(CMAKE_CXX_COMPILER_LAUNCHER)
+    return()
   endif()
+  if(ARGN)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    return()
+  endif()
+  if(NOT TARGET muonflow_precompiled)
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cpp" CONTENT "")
+    add_library(muonflow_precompiled OBJECT "${PROJECT_BINARY_DIR}/precompiled.cpp")
+    target_link_libraries(muonflow_precompiled PRIVATE Eigen3::Eigen nlohmann_json::nlohmann_json)
+    target_compile_features(muonflow_precompiled PRIVATE cxx_std_20)
+    muonflow_compile_options(muonflow_precompiled)
+    target_precompile_headers(muonflow_precompiled PRIVATE <Eigen/Core> <nlohmann/json.hpp>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM muonflow_precompiled)
 endfunction()
 
 # Several sources in one run of the compiler, which so reads their common headers and instantiates their common templates

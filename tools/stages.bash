@@ -33,11 +33,12 @@ stage() {
   printf '[%d] done in %s\n' "$stage_count" "$(duration $((SECONDS - began)))"
 }
 
-# How many compilers may run at once: one a processor, and one for every GiB of memory that is free.
+# build_jobs [GIB]: how many compilers may run at once: one a processor, and one for every GIB (1) of memory that is free.
 build_jobs() {
   local processors memory
   processors=$(nproc)
   memory=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
+  memory=$((memory / ${1:-1}))
   ((memory >= 1)) || memory=1
   echo $((processors < memory ? processors : memory))
 }
