@@ -17,8 +17,6 @@
 namespace muonflow::linalg {
 namespace {
 
-constexpr std::uint32_t kWholeBlock = (1U << kBlock) - 1;
-
 void check_epsilon(double epsilon) {
   if (epsilon >= 0 && std::isfinite(epsilon)) return;
   throw ConfigError({.what = "epsilon of the regularized polar map",
@@ -93,7 +91,7 @@ BatchOutcome run(const detail::BlockSource<T>& source, const BatchedRegularizedP
     struct Pieces;
     std::byte* const scratch = detail::thread_scratch<Pieces>(bytes);
     BlockValues values(options, first, lanes);
-    detail::SmoothedRootResult quick{.left = kWholeBlock};
+    detail::SmoothedRootResult quick{.left = detail::kWholeBlock};
     if (table != nullptr) {
       quick = detail::smoothed_root<T>({.entries = block,
                                         .rows = rows,
