@@ -38,20 +38,22 @@ struct SmoothedNorms {
 // or infinite epsilon, ShapeError for spans of another size.
 //
 // With A = M M^T + epsilon^2 I, r = min(rows, cols), N = max(rows, cols): M = U B V^T by
-// reflectors, B bidiagonal; then c (B + sum_j w_j (B B^T + epsilon^2 + t_j)^-1 B) with the poles
-// t_j and weights of the best such approximation of A^(-1/2) on [q, 1] ||A||_F, q = epsilon^2 /
-// ||A||_F (partial_fractions.hpp), in sums of positive numbers, 2 r^2 multiply-adds a pole; then U
-// . V^T. No Gram matrix is formed and nothing cancels: the result is the map of M + E, ||E||_F at
-// most some 4 u
-// ||M||_F, to `error` + 8 u of its norm. r^2 N (16 / 3) multiply-adds for square matrices in all.
+// reflectors, B bidiagonal; then S = c (B + sum_j w_j (B B^T + epsilon^2 + t_j)^-1 B) with the
+// poles t_j and weights of the best such approximation of A^(-1/2) on [q, 1] ||A||_F, q = epsilon^2
+// / ||A||_F (partial_fractions.hpp), in sums of positive numbers, 3 r^2 operations a pole; then U S
+// V^T. No Gram matrix is formed and nothing cancels: the result is that of M + E, ||E||_F some u
+// ||M||_F, to within the fractions' error and some 8 u. 10 r^3 / 3 multiply-adds for square
+// matrices beside the poles.
 //
-// Float: E becomes 0.2 to 0.5 u ||A||_F^(1/2) / epsilon of the result on average, three times that
-// for a matrix of rank one and noise. Where 0.4 of this u is more than half of `error`, M is
-// reduced in double, for half as much time again, and the error is that of partial fractions and 8
-// u. Double: 4e-15 for `error`, and the condition of the map. Where q < 2^-40 (double 2^-20), the
-// matrix goes through rotations, exact to some roundoffs of T (double: times the condition of the
-// map); ||M||_F < 2^-15 epsilon (double 2^-35) gives M / epsilon. Potential and pairing are sums of
-// positive terms beside the result: a small multiple of its error.
+// Float: what E makes of the result is estimated, u ||M||_F^2 tr A^(-1/2) / (r <M, X>) (it is 0.3
+// to 2 times that on average, 15 times at most). Where this is more than half of `error`, M is
+// reduced in double, for half as much time again, and E is zero. Double: 4e-15 for `error`, and E
+// times the condition of the map.
+//
+// Where q < 2^-40 (double 2^-20), the matrix goes through rotations, exact to some roundoffs of T
+// (double: times the condition of the map); epsilon > 2^20 max |M_ij| (double 2^40) gives M /
+// epsilon. Potential and pairing are sums of positive terms beside the result; their relative
+// errors are small multiples of its own.
 //
 // Trouble concerns one matrix and is counted: entries that are not finite (non_finite_input), that
 // matrix left as it was. The bits of a result depend neither on the neighbours in the batch (each

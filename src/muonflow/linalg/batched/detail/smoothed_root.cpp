@@ -34,10 +34,9 @@ class Group {
   using D = Tag<T>;
 
   static constexpr std::size_t bytes(Index rows, Index cols) {
-    return bytes_for<T>(Bidiagonal<T>::scratch_size(rows, cols) +
-                        rows * Bidiagonal<T>::stride(cols) +
-                        BidiagonalRoot<T>::scratch_size(rows)) +
-           (kSingle ? bytes_for<double>(Bidiagonal<double>::scratch_size(rows, cols)) : 0);
+    return bytes_in_double(rows, cols) +
+           bytes_for<T>(Bidiagonal<T>::scratch_size(rows, cols) +
+                        rows * Bidiagonal<T>::stride(cols) + BidiagonalRoot<T>::scratch_size(rows));
   }
 
   HWY_INLINE Group(const SmoothedRootBlock<T>& block, const PartialFractionsTable& table,
@@ -48,11 +47,10 @@ class Group {
         rows_(block.rows),
         cols_(block.cols),
         stride_(Bidiagonal<T>::stride(cols_)),
-        b_(reinterpret_cast<T*>(scratch), rows_, cols_),
+        twice_(reinterpret_cast<double*>(scratch)),
+        b_(reinterpret_cast<T*>(scratch + bytes_in_double(rows_, cols_)), rows_, cols_),
         z_(b_.end()),
-        work_(z_ + rows_ * stride_ * kLanes),
-        twice_(reinterpret_cast<double*>(work_ + BidiagonalRoot<T>::scratch_size(rows_) * kLanes)) {
-  }
+        work_(z_ + rows_ * stride_ * kLanes) {}
 
   HWY_INLINE SmoothedRootResult map() {
     const std::uint32_t finite = look();
@@ -82,9 +80,13 @@ class Group {
  private:
   template <class C>
   static constexpr std::size_t bytes_for(Index vectors) {
-    return static_cast<std::size_t>(vectors * lanes<T>()) * sizeof(C);
+    return static_cast<std::size_t>(vectors * lanes<C>()) * sizeof(C);
+  }
+  static constexpr std::size_t bytes_in_double(Index rows, Index cols) {
+    return kSingle ? bytes_for<double>(Bidiagonal<double>::scratch_size(rows, cols)) : 0;
   }
   T* entry(Index i, Index j) const { return block_.entries + (i * cols_ + j) * kBlock + first_; }
+
   // Which are finite, and the power of two that makes the largest entry of the order of 1.
   HWY_INLINE std::uint32_t look() {
     const D d;
@@ -215,10 +217,10 @@ class Group {
   //   <M, X> = front (||M||^2 + sum_j weight_j t_j),
   //   sum_i sqrt(s_i^2 + epsilon^2) - epsilon
   //          = front (||M||^2 + sum_j weight_j t_j pole_j / (epsilon^2 + pole_j)).
-  // Returned are the lanes where X is not sensitive to M: a perturbation E moves
-  // the component of X between two singular values by at most 1 / max(s_i, s_j, epsilon) of its
-  // own, the root of the sum of their squares is at most tr A^(-1/2), and ||X||_F is at least <M,
-  // X> / ||M||_F.
+  // Returned are the lanes where X is not too sensitive to M: a perturbation E moves the component
+  // of X between two singular values by at most 1 / max(s_i, s_j, epsilon) of its own, the root of
+  // the sum of the squares of these is at most tr A^(-1/2), and ||X||_F is at least <M, X> /
+  // ||M||_F.
   HWY_INLINE std::uint32_t root() {
     const D d;
     const V eps = hn::Load(d, epsilon_);
@@ -309,10 +311,10 @@ class Group {
   const SmoothedRootBlock<T>& block_;
   const PartialFractionsTable& table_;
   Index first_, rows_, cols_, stride_;
+  double* twice_;  // before what is in T, for its alignment
   Bidiagonal<T> b_;
   T* z_;
   T* work_;
-  double* twice_;
   alignas(64) T scale_[kLanes];    // powers of two; everything is in units of their inverses
   double scaled_[kLanes];          // epsilon
   alignas(64) T epsilon_[kLanes];  // not huge
