@@ -2,18 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "muonflow/core/rng.hpp"
+#include "tests/reference/matrices.hpp"
 
 namespace muonflow::optim {
 namespace {
-
-template <class T>
-Matrix<T> normal_matrix(Index rows, Index cols, std::uint64_t seed) {
-  Matrix<T> a(rows, cols);
-  Rng rng(seed, 0);
-  for (Index i = 0; i < a.size(); ++i) a.data()[i] = static_cast<T>(rng.normal());
-  return a;
-}
 
 TEST(MomentumStep, IsTheWeightOfThePastAndOfTheGradient) {
   const auto average = MomentumStep::average(0.75, true);
@@ -34,12 +26,12 @@ TYPED_TEST_SUITE(MomentumOf, Scalars);
 TYPED_TEST(MomentumOf, HasTheBitsOfItsEquations) {
   using T = TypeParam;
   for (const Index cols : {1, 7, 33}) {
-    const Matrix<T> wide = normal_matrix<T>(5, cols + 3, 1);
+    const Matrix<T> wide = reference::gaussian(5, cols + 3, 1).cast<T>();
     const ConstMatrixRef<T> G = wide.leftCols(cols);
     for (const bool nesterov : {false, true}) {
       for (const MomentumStep& step :
            {MomentumStep::average(0.9, nesterov), MomentumStep::sum(0.95, nesterov)}) {
-        Matrix<T> M = normal_matrix<T>(5, cols, 2);
+        Matrix<T> M = reference::gaussian(5, cols, 2).cast<T>();
         Matrix<T> D(5, cols);
         const Matrix<T> before = M;
         step.apply<T>(G, M, D);

@@ -71,9 +71,10 @@ void gemm(Op op_a, Op op_b, T alpha, const ConstMatrixRef<T>& a, const ConstMatr
   const Index ldb = b.outerStride();
   const Index ldc = c.outerStride();
   const Grid grid = grid_of(m, n, k);
-  const Index row_parts =
-      grid.row_parts;  // by themselves: what a lambda of a function that all see
-  const Index col_parts = grid.col_parts;  // captures is to be of a type that all see
+  // Not `grid` itself: GCC warns of a lambda that holds a type of an unnamed namespace where a
+  // header sees its function.
+  const Index row_parts = grid.row_parts;
+  const Index col_parts = grid.col_parts;
   const auto panel = [&](Index index) {
     const Index i0 = cut(m, row_parts, index / col_parts);
     const Index i1 = cut(m, row_parts, index / col_parts + 1);

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "muonflow/core/error.hpp"
-#include "tests/linalg/elementwise/normal_matrix.hpp"
+#include "tests/reference/matrices.hpp"
 
 namespace muonflow::linalg {
 namespace {
@@ -19,9 +19,9 @@ TYPED_TEST_SUITE(ApplyOf, Scalars);
 TYPED_TEST(ApplyOf, WeightsAfterAStepAreItsEquation) {
   using T = TypeParam;
   for (const Index cols : {1, 15, 16, 47, 200}) {
-    const Matrix<T> wide = normal_matrix<T>(4, cols + 3, 1);
+    const Matrix<T> wide = reference::gaussian(4, cols + 3, 1).cast<T>();
     const ConstMatrixRef<T> w = wide.leftCols(cols);
-    const Matrix<T> old = normal_matrix<T>(4, cols, 2);
+    const Matrix<T> old = reference::gaussian(4, cols, 2).cast<T>();
     Matrix<T> d = old;
     EXPECT_TRUE(weights_after<T>({.kept = 0.99, .by = 0.1, .after = 0.9}, w, d));
     for (Index i = 0; i < 4; ++i) {
@@ -58,7 +58,7 @@ TYPED_TEST(ApplyOf, SeesEveryEntryThatIsNotFinite) {
 
 TYPED_TEST(ApplyOf, SignsAreOfThreeKinds) {
   using T = TypeParam;
-  Matrix<T> d = normal_matrix<T>(3, 50, 4);
+  Matrix<T> d = reference::gaussian(3, 50, 4).cast<T>();
   d(0, 0) = T(0);
   d(0, 1) = -T(0);
   d(2, 49) = -std::numeric_limits<T>::denorm_min();
@@ -73,7 +73,7 @@ TYPED_TEST(ApplyOf, SignsAreOfThreeKinds) {
 
 TYPED_TEST(ApplyOf, CopiesRowsThatLieApart) {
   using T = TypeParam;
-  const Matrix<T> from = normal_matrix<T>(5, 9, 7);
+  const Matrix<T> from = reference::gaussian(5, 9, 7).cast<T>();
   Matrix<T> wide = Matrix<T>::Zero(5, 12);
   copy_rows<T>(from, wide.middleCols(2, 9));
   EXPECT_EQ(wide.middleCols(2, 9), from);

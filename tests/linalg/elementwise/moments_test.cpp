@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "muonflow/core/error.hpp"
-#include "tests/linalg/elementwise/normal_matrix.hpp"
+#include "tests/reference/matrices.hpp"
 
 namespace muonflow::linalg {
 namespace {
@@ -23,10 +23,10 @@ template <class T>
 class MomentsOf : public testing::Test {
  protected:
   void begin(Index cols, bool apart) {
-    wide = normal_matrix<T>(kRows, cols + (apart ? 5 : 0), 1);
+    wide = reference::gaussian(kRows, cols + (apart ? 5 : 0), 1).cast<T>();
     wide(0, 0) = T(0);
-    M = normal_matrix<T>(kRows, cols, 2);
-    V = normal_matrix<T>(kRows, cols, 3).cwiseAbs2();
+    M = reference::gaussian(kRows, cols, 2).cast<T>();
+    V = reference::gaussian(kRows, cols, 3).cast<T>().cwiseAbs2();
     D = Matrix<T>::Constant(kRows, cols, std::numeric_limits<T>::quiet_NaN());
     past_M = M;
     past_V = V;

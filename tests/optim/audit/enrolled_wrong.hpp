@@ -1,13 +1,12 @@
-// Enrolls a rule whose step goes wrong. Rule and kernel are those of enrolled.hpp but for the step,
-// which is chosen when the program runs: they are compiled once for each rule, not once for each of
-// its faults.
+// Enrolls a rule whose step goes wrong. The fault is chosen when the program runs, so that a kernel
+// is compiled once for each rule, not once for each of its faults.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "muonflow/optim/rule_registry.hpp"
+#include "muonflow/optim/enrolled.hpp"
 
 namespace muonflow::optim::wrong {
 
@@ -35,66 +34,46 @@ struct Fault {
   }
 };
 
-template <class R, class T>
-class WrongKernel final : public RuleKernel<T> {
- public:
-  WrongKernel(const R& rule, const Fault<R>& fault) : rule_(rule), fault_(fault) {}
+// The rule R but for its step, as enrolled.hpp takes rules.
+template <class R>
+struct WithFault {
+  using Options = typename R::Options;
+  template <class T>
+  using State = typename R::template State<T>;
 
-  std::unique_ptr<RuleState<T>> start(Index rows, Index cols, Rng& rng) const override {
-    auto state = std::make_unique<Held>();
-    Zeros zeros(rows, cols);
-    state->value.fields(zeros, rule_.options);
-    const StartContext<T> at{rows, cols, rng};
-    if constexpr (requires { rule_.start(at, state->value); }) rule_.start(at, state->value);
-    return state;
-  }
-  StepResult step(const StepContext<T>& at, RuleState<T>& state, MatrixRef<T> D) const override {
-    return fault_.step(rule_, at, static_cast<Held&>(state).value, D);
-  }
-  void visit(RuleState<T>& state, StateVisitor<T>& visitor) const override {
-    static_cast<Held&>(state).value.fields(visitor, rule_.options);
-  }
-  double* momentum() override {
-    if constexpr (requires { rule_.options.momentum; }) return &rule_.options.momentum;
-    if constexpr (requires { rule_.options.mu; }) return &rule_.options.mu;
-    return nullptr;
-  }
+  Options options;
+  Fault<R> fault;
 
- private:
-  struct Held final : RuleState<T> {
-    typename R::template State<T> value;
-  };
-  class Zeros final : public StateVisitor<T> {
-    using StateVisitor<T>::StateVisitor;
-    void visit(std::string_view, Matrix<T>& value, Index rows, Index cols, bool) override {
-      value.setZero(rows, cols);
-    }
-  };
-
-  R rule_;
-  Fault<R> fault_;
+  template <class T>
+  void start(const StartContext<T>& at, State<T>& state) const {
+    if constexpr (requires { R{options}.start(at, state); }) R{options}.start(at, state);
+  }
+  template <class T>
+  StepResult step(const StepContext<T>& at, State<T>& state, MatrixRef<T> D) const {
+    return fault.step(R{options}, at, state, D);
+  }
 };
 
 template <class R>
 class WrongRule final : public AnyRule {
  public:
-  WrongRule(const RuleInfo& info, const Fault<R>& fault) : info_(info), fault_(fault) {}
+  WrongRule(const RuleInfo& info, const Fault<R>& fault)
+      : info_(info), rule_{.options = {}, .fault = fault} {}
 
   const RuleInfo& info() const override { return info_; }
   void fields(FieldVisitor& v) override { rule_.options.fields(v); }
   void check(const std::string&) const override {}
   Transfer transfer(Index, Index) const override { return info_.transfer; }
   std::unique_ptr<RuleKernel<float>> kernel(float) const override {
-    return std::make_unique<WrongKernel<R, float>>(rule_, fault_);
+    return std::make_unique<optim::detail::KernelOf<WithFault<R>, float>>(rule_);
   }
   std::unique_ptr<RuleKernel<double>> kernel(double) const override {
-    return std::make_unique<WrongKernel<R, double>>(rule_, fault_);
+    return std::make_unique<optim::detail::KernelOf<WithFault<R>, double>>(rule_);
   }
 
  private:
   const RuleInfo& info_;
-  Fault<R> fault_;
-  R rule_{};
+  WithFault<R> rule_;
 };
 
 // The rule R with the fault F, under the name of the fault.

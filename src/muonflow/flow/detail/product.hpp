@@ -19,7 +19,7 @@ void product(linalg::Op op_a, linalg::Op op_b, double alpha, const ConstMatrixRe
 template <class T>
 void product(linalg::Op op_a, linalg::Op op_b, const ConstMatrixRef<T>& a,
              const ConstMatrixRef<T>& b, T beta, MatrixRef<T> c) {
-  linalg::gemm<T>(op_a, op_b, T{1}, a, b, beta, c);
+  product<T>(op_a, op_b, 1.0, a, b, beta, c);
 }
 
 }  // namespace muonflow::flow::detail

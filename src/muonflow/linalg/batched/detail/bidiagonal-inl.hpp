@@ -1,8 +1,8 @@
 // M = U B V^T with B lower bidiagonal, for the matrices of a group: Golub and Kahan's reduction by
 // Householder reflectors, backward stable in the arithmetic it is done in; and U S V^T.
 //
-//   H_i M_i: row i of M becomes d_i e_i^T (from the right), then column i below the diagonal
-//   becomes e_i (from the left). H = I - tau v v^T, v_0 = 1.
+// At step i a reflector from the right leaves of row i its diagonal entry d_i alone, and one from
+// the left of column i the entry e_i below it. H = I - tau v v^T, v_0 = 1.
 //
 // The two reflectors of a step are applied together, M - w v^T - u y^T, in one pass that also forms
 // the next step's product with v; on the way back two reflectors go together. So a load and half a

@@ -4,21 +4,22 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 namespace muonflow::linalg::detail {
 
-// 1 for zero, NaN and infinity; clamped so that the scale itself is a normal number.
-inline double power_scale(double largest) {
-  const auto exponent = static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(largest) >> 52);
-  if (!(largest > 0) || exponent == 0x7ff) return 1;
-  const std::int64_t inverse = 2046 - std::clamp<std::int64_t>(exponent, 1, 2045);
-  return std::bit_cast<double>(static_cast<std::uint64_t>(inverse) << 52);
-}
-inline float power_scale(float largest) {
-  const auto exponent = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(largest) >> 23);
-  if (!(largest > 0) || exponent == 0xff) return 1;
-  const std::int32_t inverse = 254 - std::clamp<std::int32_t>(exponent, 1, 253);
-  return std::bit_cast<float>(static_cast<std::uint32_t>(inverse) << 23);
+// 1 for zero, NaN and infinity; clamped so that the scale itself is a normal number. T is float or
+// double.
+template <class T>
+T power_scale(T largest) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  constexpr int kDigits = std::numeric_limits<T>::digits - 1;               // of the mantissa
+  constexpr Bits kInfinity = 2 * std::numeric_limits<T>::max_exponent - 1;  // as an exponent
+  const Bits exponent = std::bit_cast<Bits>(largest) >> kDigits;
+  if (!(largest > 0) || exponent == kInfinity) return 1;
+  return std::bit_cast<T>((kInfinity - 1 - std::clamp<Bits>(exponent, 1, kInfinity - 2))
+                          << kDigits);
 }
 
 }  // namespace muonflow::linalg::detail

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
+#include <type_traits>
 
 #include "muonflow/linalg/batched/detail/power_scale.hpp"
 #include "muonflow/linalg/simd_targets.hpp"
